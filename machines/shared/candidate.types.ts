@@ -1,0 +1,45 @@
+import type { Failure, ErrorCode } from '../../src/errors/index.js'
+import type { Family } from '../../src/protocol/endpoint.js'
+import type { Strategy } from '../strategies.js'
+
+/** `local`: the remote endpoint is ours or in an on-link prefix of the interface used; else `external`. */
+export type Scope = 'local' | 'external'
+
+/** One pair of endpoints a strategy may try. Endpoints are text, as our own socket sees them. */
+export interface Candidate {
+  /** Unique within its attempt. */
+  readonly id: string
+  readonly strategy: Strategy
+  readonly scope: Scope
+  readonly family: Family
+  /** Local address, with the port once there is a socket. */
+  readonly local: string
+  readonly remote: string
+}
+
+/** Where a candidate stands. `elected` and everything after it are outcomes. */
+export type CandidateStatus =
+  | 'dialling'
+  | 'securing'
+  | 'secured'
+  | 'elected'
+  | 'lost'
+  | 'failed'
+  | 'cancelled'
+  | 'skipped'
+
+/** A candidate with its history; what `attempt.report()` lists. Times are milliseconds of the node's monotonic clock. */
+export interface CandidateRecord extends Candidate {
+  readonly status: CandidateStatus
+  readonly startedAtMs: number
+  readonly updatedAtMs: number
+  readonly error?: Failure
+  readonly rttMs?: number
+}
+
+/** Why a connection came out as it did, and what would help. */
+export interface Verdict {
+  readonly code: ErrorCode | 'OK'
+  readonly text: string
+  readonly advice: string
+}

@@ -1,0 +1,11 @@
+/**
+ * The strategies of this version, in the order they are tried. This is the place to change the order: `race` starts
+ * all of them in this order, `sequence` one after the other.
+ */
+export const strategyOrder = ['direct', 'reverse'] as const
+
+/** A way to get a channel to a peer. */
+export type Strategy = (typeof strategyOrder)[number]
+
+/** `race` starts what is cheap first and staggers the rest; `sequence` tries strategy by strategy, as P2PD does. */
+export type AttemptMode = 'race' | 'sequence'

@@ -1,0 +1,173 @@
+import type { Duplex } from 'node:stream'
+import type { Observable } from 'rxjs'
+import type { AnyActorRef, InspectionEvent } from 'xstate'
+import type { CandidateRecord, Scope, Verdict } from '../../machines/shared/candidate.types.js'
+import type { AttemptMode, Strategy } from '../../machines/strategies.js'
+import type { ErrorCode, Failure } from '../errors/index.js'
+import type { Family } from '../protocol/endpoint.js'
+
+/** What `authorize` is asked, once per session, before anything of this node is revealed. */
+export interface AuthorizeRequest {
+  readonly peerId: string
+  readonly protocol: string
+  readonly strategies: readonly Strategy[]
+}
+
+/** True, false, or the subset of strategies this peer may use. */
+export type AuthorizeAnswer = boolean | readonly Strategy[]
+
+/** Options of `createNode`; all optional. */
+export interface NodeOptions {
+  /** Path of the key file (PEM, 0600, made on first use), or `{ seed }` with 32 bytes. Default: `~/.config/throughline/identity.pem`. */
+  readonly identity?: string | { readonly seed: Uint8Array }
+  /** A label for people; travels nowhere yet. */
+  readonly name?: string
+  /** Broker URLs, `mqtt:`, `mqtts:`, `ws:`, `wss:`. Default: a dated public list; `[]` = no signalling. */
+  readonly mqtt?: readonly string[]
+  readonly stun?: readonly string[]
+  readonly turn?: readonly string[]
+  readonly ntp?: readonly string[]
+  /** Interface names to use; default: every usable one. */
+  readonly interfaces?: readonly string[]
+  /** 0 (default) = any free port, the same for both families. */
+  readonly listenPort?: number
+  readonly portMapping?: boolean
+  /** Ids that may connect, or `'any'`. Default: every authenticated peer, as a stranger. */
+  readonly allow?: readonly string[] | 'any'
+  readonly authorize?: (request: AuthorizeRequest, context: { readonly signal: AbortSignal }) => AuthorizeAnswer | Promise<AuthorizeAnswer>
+  readonly birthday?: 'auto' | 'off'
+  /** False: only for own dials. Takes no lock on the identity, listens on an ephemeral port for its own attempts, serves no topic. */
+  readonly inbound?: boolean
+  /** Receives the inspection events of every actor. */
+  readonly inspect?: (event: InspectionEvent) => void
+  readonly signal?: AbortSignal
+}
+
+/** Options of `connect` and `dial`; all optional. */
+export interface DialOptions {
+  /** Limits and orders the strategies. */
+  readonly strategies?: readonly Strategy[]
+  /** Default `race`. */
+  readonly mode?: AttemptMode
+  /** Whole attempt, default 30,000 ms. */
+  readonly timeoutMs?: number
+  /** At most 255 bytes; default `''`. */
+  readonly protocol?: string
+  /** At most 16 KiB; they travel with OPEN and arrive one round trip earlier. */
+  readonly firstBytes?: Uint8Array
+  readonly signal?: AbortSignal
+}
+
+/** How a pipe goes. */
+export interface PipePath {
+  readonly strategy: Strategy
+  readonly scope: Scope
+  readonly family: Family
+  readonly local: string
+  readonly remote: string
+  readonly rttMs: number
+}
+
+/** State of a connection as people see it (DESIGN 3, event `state`). */
+export type ConnectionState = 'resolving' | 'connecting' | 'electing' | 'connected' | 'closed' | 'failed'
+
+/** What happened in an attempt, complete enough to explain it. */
+export interface AttemptReport {
+  readonly session: string
+  readonly attempt: string
+  readonly peerId?: string
+  readonly protocol: string
+  readonly strategies: readonly Strategy[]
+  readonly mode: AttemptMode
+  readonly state: ConnectionState
+  readonly startedAtMs: number
+  readonly elapsedMs: number
+  readonly signalling: { readonly state: string; readonly brokers: readonly string[]; readonly error?: Failure }
+  readonly candidates: readonly CandidateRecord[]
+  readonly verdict: Verdict
+}
+
+/** A running attempt; returned at once by `dial`. */
+export interface Attempt {
+  readonly session: string
+  /** Replays the current state; completes when the attempt has its outcome. */
+  readonly state$: Observable<ConnectionState>
+  /** Each change of a candidate; replays those so far. */
+  readonly candidates$: Observable<CandidateRecord>
+  /** The XState actor of the connection (its child `attempt` is the attempt). */
+  readonly actor: AnyActorRef
+  /** Resolves when the responder has accepted; rejects with a `ConnectError`. */
+  readonly pipe: Promise<Pipe>
+  report(): AttemptReport
+}
+
+/** Byte counts of a pipe since it was opened. */
+export interface PipeStats {
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Sent bytes the peer has acknowledged. */
+  readonly acknowledged: number
+  readonly rttMs: number
+}
+
+/** Framed messages over a pipe; takes over its reading side. */
+export interface Messages {
+  /** Resolves when the message is handed to the pipe (its back-pressure). Rejects ERR_MESSAGE_TOO_LARGE. */
+  send(bytes: Uint8Array): Promise<void>
+  /** The next message that passes the filter; undefined at a clean end. Pauses the source while nobody receives. */
+  receive(options?: { readonly filter?: (message: Uint8Array) => boolean; readonly signal?: AbortSignal }): Promise<Uint8Array | undefined>
+  /** All messages; does not pause the source while subscribed. */
+  readonly messages$: Observable<Uint8Array>
+}
+
+/** An encrypted, ordered, reliable byte stream to an authenticated peer: a Node Duplex with half-close. */
+export interface Pipe extends Duplex {
+  readonly session: string
+  readonly protocol: string
+  readonly peer: { readonly id: string }
+  readonly path: PipePath
+  readonly role: 'initiator' | 'responder'
+  readonly state$: Observable<ConnectionState>
+  readonly path$: Observable<PipePath>
+  /** Incoming bytes; while subscribed the source is not paused (the pipe is in flowing mode). */
+  readonly data$: Observable<Uint8Array>
+  readonly stats: PipeStats
+  messages(options?: { readonly maxMessageBytes?: number }): Messages
+  /** Ends our side, waits until the peer has acknowledged every byte, gives up reading. Rejects when bytes may be lost. */
+  close(): Promise<void>
+  /** Ends both directions at once; the peer sees `code`. */
+  abort(code: ErrorCode): void
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** What a node knows about its network; grows as probes answer. */
+export interface NetworkSummary {
+  readonly interfaces: readonly { readonly name: string; readonly family: Family; readonly local: string }[]
+  readonly listenPort: number
+  readonly brokers: readonly { readonly url: string; readonly state: string; readonly rttMs?: number }[]
+  readonly budgets: Readonly<Record<string, { readonly used: number; readonly limit: number }>>
+}
+
+/** One peer of the network: listens, dials, and is found. */
+export interface Node {
+  readonly id: string
+  readonly name: string | undefined
+  /** Text to give to others; see `address$` for changes. Undefined in an outbound-only node. */
+  readonly address: string
+  readonly address$: Observable<string>
+  /** Inbound pipes of the default protocol `''`; subscribing makes this node handle it. */
+  readonly pipes$: Observable<Pipe>
+  readonly state$: Observable<string>
+  readonly network$: Observable<NetworkSummary>
+  readonly actor: AnyActorRef
+  /** Brokers that did not come up yet and services this version lacks, for the `online` event. */
+  readonly degraded: readonly string[]
+  connect(peer: string, options?: DialOptions): Promise<Pipe>
+  dial(peer: string, options?: DialOptions): Attempt
+  /** Serves a protocol; returns what removes the handler. */
+  handle(protocol: string, handler: (pipe: Pipe) => void): () => void
+  /** Every probe of the first round has its answer or time-out; at most 10 s. */
+  settled(options?: { readonly signal?: AbortSignal }): Promise<void>
+  close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
