@@ -1,8 +1,10 @@
+import type { StrategyName } from '../src/protocol/strategy.js'
+
 /**
  * The strategies of this version, in the order they are tried. This is the place to change the order: `race` starts
- * all of them in this order, `sequence` one after the other.
+ * all of them in this order, `sequence` one after the other. Each has a folder here.
  */
-export const strategyOrder = ['direct', 'reverse'] as const
+export const strategyOrder = ['direct', 'reverse'] as const satisfies readonly StrategyName[]
 
 /** A way to get a channel to a peer. */
 export type Strategy = (typeof strategyOrder)[number]

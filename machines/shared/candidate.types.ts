@@ -1,20 +1,20 @@
 import type { Failure, ErrorCode } from '../../src/errors/index.js'
 import type { Family } from '../../src/protocol/endpoint.js'
-import type { Strategy } from '../strategies.js'
-
-/** `local`: the remote endpoint is ours or in an on-link prefix of the interface used; else `external`. */
-export type Scope = 'local' | 'external'
+import type { StrategyName } from '../../src/protocol/strategy.js'
+import type { Scope } from '../../src/streams/pipe/types.js'
 
 /** One pair of endpoints a strategy may try. Endpoints are text, as our own socket sees them. */
 export interface Candidate {
   /** Unique within its attempt. */
   readonly id: string
-  readonly strategy: Strategy
+  readonly strategy: StrategyName
   readonly scope: Scope
   readonly family: Family
   /** Local address, with the port once there is a socket. */
   readonly local: string
   readonly remote: string
+  /** Source address to bind; undefined leaves it to the route table. */
+  readonly bind?: string
 }
 
 /** Where a candidate stands. `elected` and everything after it are outcomes. */

@@ -24,6 +24,10 @@ export const defaults = {
     acceptRttFactor: 3,
     /** After PENDING: one second above the 5 s that authorize has. */
     pendingTimeoutMs: 6 * second,
+    /** An application that has not answered by then has refused. */
+    authorizeTimeoutMs: 5 * second,
+    /** Most `authorize` functions answer at once; only slower ones cost a PENDING. */
+    pendingGraceMs: 50,
   },
   dial: {
     /** RFC 8305 section 5 recommends 250 ms and allows 100; a refused candidate starts the next at once. */
@@ -71,9 +75,17 @@ export const defaults = {
     dedupeMs: 10 * minute,
     clockToleranceMs: 120 * second,
   },
-  authorize: {
-    /** An application that has not answered by then has refused. */
-    timeoutMs: 5 * second,
+  /** Bounds of docs/protocol.md that both sides must share. */
+  protocol: {
+    /** Four brokers of 128 bytes, six interfaces, keys and signature come to 935. */
+    maxAddressBytes: kib,
+    maxBrokers: 4,
+    maxBrokerUrlBytes: 128,
+    /** Four strategies exist; the rest is room for later ones. */
+    maxStrategies: 16,
+    maxProtocolBytes: 255,
+    /** Peers whose checked public keys are remembered (0.1 ms each to compute, about 1 kB each to keep). */
+    curveCacheEntries: 1_024,
   },
   session: {
     /** Credit each pipe has of its own, outside any pool. */
@@ -103,6 +115,8 @@ export const defaults = {
   messages: { maxMessageBytes: mib },
   /** Safety rules (DESIGN 7). */
   budget: {
+    /** What the kernel sends in the 8 s of one dial: at 0, 1, 3 and 7 s. */
+    synsPerDial: 4,
     strangerSynsPerOffer: 8,
     strangerAddressesPerOffer: 2,
     strangerOffersPerSecond: 4,

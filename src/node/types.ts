@@ -1,10 +1,12 @@
-import type { Duplex } from 'node:stream'
 import type { Observable } from 'rxjs'
 import type { AnyActorRef, InspectionEvent } from 'xstate'
-import type { CandidateRecord, Scope, Verdict } from '../../machines/shared/candidate.types.js'
+import type { CandidateRecord, Verdict } from '../../machines/shared/candidate.types.js'
 import type { AttemptMode, Strategy } from '../../machines/strategies.js'
 import type { ErrorCode, Failure } from '../errors/index.js'
 import type { Family } from '../protocol/endpoint.js'
+import type { ConnectionState, Pipe } from '../streams/pipe/types.js'
+
+export type { ConnectionState, Messages, Pipe, PipePath, PipeStats, Scope } from '../streams/pipe/types.js'
 
 /** What `authorize` is asked, once per session, before anything of this node is revealed. */
 export interface AuthorizeRequest {
@@ -58,19 +60,6 @@ export interface DialOptions {
   readonly signal?: AbortSignal
 }
 
-/** How a pipe goes. */
-export interface PipePath {
-  readonly strategy: Strategy
-  readonly scope: Scope
-  readonly family: Family
-  readonly local: string
-  readonly remote: string
-  readonly rttMs: number
-}
-
-/** State of a connection as people see it (DESIGN 3, event `state`). */
-export type ConnectionState = 'resolving' | 'connecting' | 'electing' | 'connected' | 'closed' | 'failed'
-
 /** What happened in an attempt, complete enough to explain it. */
 export interface AttemptReport {
   readonly session: string
@@ -101,51 +90,18 @@ export interface Attempt {
   report(): AttemptReport
 }
 
-/** Byte counts of a pipe since it was opened. */
-export interface PipeStats {
-  readonly bytesIn: number
-  readonly bytesOut: number
-  /** Sent bytes the peer has acknowledged. */
-  readonly acknowledged: number
-  readonly rttMs: number
-}
-
-/** Framed messages over a pipe; takes over its reading side. */
-export interface Messages {
-  /** Resolves when the message is handed to the pipe (its back-pressure). Rejects ERR_MESSAGE_TOO_LARGE. */
-  send(bytes: Uint8Array): Promise<void>
-  /** The next message that passes the filter; undefined at a clean end. Pauses the source while nobody receives. */
-  receive(options?: { readonly filter?: (message: Uint8Array) => boolean; readonly signal?: AbortSignal }): Promise<Uint8Array | undefined>
-  /** All messages; does not pause the source while subscribed. */
-  readonly messages$: Observable<Uint8Array>
-}
-
-/** An encrypted, ordered, reliable byte stream to an authenticated peer: a Node Duplex with half-close. */
-export interface Pipe extends Duplex {
-  readonly session: string
-  readonly protocol: string
-  readonly peer: { readonly id: string }
-  readonly path: PipePath
-  readonly role: 'initiator' | 'responder'
-  readonly state$: Observable<ConnectionState>
-  readonly path$: Observable<PipePath>
-  /** Incoming bytes; while subscribed the source is not paused (the pipe is in flowing mode). */
-  readonly data$: Observable<Uint8Array>
-  readonly stats: PipeStats
-  messages(options?: { readonly maxMessageBytes?: number }): Messages
-  /** Ends our side, waits until the peer has acknowledged every byte, gives up reading. Rejects when bytes may be lost. */
-  close(): Promise<void>
-  /** Ends both directions at once; the peer sees `code`. */
-  abort(code: ErrorCode): void
-  [Symbol.asyncDispose](): Promise<void>
-}
-
 /** What a node knows about its network; grows as probes answer. */
 export interface NetworkSummary {
   readonly interfaces: readonly { readonly name: string; readonly family: Family; readonly local: string }[]
   readonly listenPort: number
   readonly brokers: readonly { readonly url: string; readonly state: string; readonly rttMs?: number }[]
   readonly budgets: Readonly<Record<string, { readonly used: number; readonly limit: number }>>
+}
+
+/** How a protocol is served. */
+export interface HandleOptions {
+  /** Asked for each authorised request, before it is accepted; a code refuses it. */
+  readonly accept?: () => true | ErrorCode
 }
 
 /** One peer of the network: listens, dials, and is found. */
@@ -164,8 +120,8 @@ export interface Node {
   readonly degraded: readonly string[]
   connect(peer: string, options?: DialOptions): Promise<Pipe>
   dial(peer: string, options?: DialOptions): Attempt
-  /** Serves a protocol; returns what removes the handler. */
-  handle(protocol: string, handler: (pipe: Pipe) => void): () => void
+  /** Serves a protocol; returns what removes the handler. `accept` is asked for each pipe: a code refuses it (ERR_BUSY, say). */
+  handle(protocol: string, handler: (pipe: Pipe) => void, options?: HandleOptions): () => void
   /** Every probe of the first round has its answer or time-out; at most 10 s. */
   settled(options?: { readonly signal?: AbortSignal }): Promise<void>
   close(): Promise<void>

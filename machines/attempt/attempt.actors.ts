@@ -1,0 +1,54 @@
+import { fromCallback, fromPromise } from 'xstate'
+import type { Observable } from 'rxjs'
+import { toFailure } from '../../src/errors/index.js'
+import type { OpenEvent } from '../../src/streams/session/session.js'
+import type { AnswerLogic, AttemptEvent, ExchangeLogic, OpenChannelLogic, PeerTarget, ResolvePeerLogic } from './attempt.types.js'
+import type { Strategy } from '../strategies.js'
+
+/** What an initiator's offer says. */
+export interface OfferRequest {
+  readonly peerId: string
+  readonly sessionKey: string
+  readonly sessionId: string
+  readonly attemptId: string
+  readonly protocol: string
+  readonly strategies: readonly Strategy[]
+  readonly brokers: readonly string[]
+}
+
+/** What the attempt's actors work with. Streams end their work when unsubscribed. */
+export interface AttemptResources {
+  /** Reads an address or asks for it. Rejects with a coded error. */
+  readonly resolve: (peer: string, signal: AbortSignal) => Promise<PeerTarget>
+  readonly offer$: (request: OfferRequest) => Observable<AttemptEvent>
+  readonly answer$: (offerId: string, strategies: readonly Strategy[]) => Observable<AttemptEvent>
+  readonly open$: (sessionKey: string, channelId: string, reason: string) => Observable<OpenEvent>
+  readonly endChannels: (sessionKey: string, exceptId: string | undefined) => void
+}
+
+/** Actors and actions for `attemptMachine.provide`. */
+export function createAttemptActors({ resolve, offer$, answer$, open$, endChannels }: AttemptResources) {
+  const resolvePeer: ResolvePeerLogic = fromPromise(async ({ input, signal }) => {
+    try {
+      return { ok: true, target: await resolve(input.peer ?? '', signal) }
+    } catch (error) {
+      return { ok: false, failure: toFailure(error) }
+    }
+  })
+  const exchange: ExchangeLogic = fromCallback(({ input, sendBack }) => follow(offer$(input), sendBack))
+  const answer: AnswerLogic = fromCallback(({ input, sendBack }) => follow(answer$(input.offerId, input.strategies), sendBack))
+  const openChannel: OpenChannelLogic = fromCallback(({ input, sendBack }) => follow(open$(input.sessionKey, input.channelId, input.reason), sendBack))
+  return {
+    actors: { resolvePeer, exchange, answer, openChannel },
+    actions: { endChannels: (_: unknown, params: { sessionKey: string; exceptId: string | undefined }) => endChannels(params.sessionKey, params.exceptId) },
+  }
+}
+
+/** Sends what a stream says to the machine, as long as its state lasts. A broken stream is told as a failed exchange. */
+function follow<T extends AttemptEvent>(events$: Observable<T>, sendBack: (event: AttemptEvent) => void): () => void {
+  const subscription = events$.subscribe({
+    next: sendBack,
+    error: (error: unknown) => sendBack({ type: 'exchange.failed', failure: toFailure(error) }),
+  })
+  return () => subscription.unsubscribe()
+}

@@ -1,0 +1,109 @@
+import type { CallbackActorLogic, PromiseActorLogic } from 'xstate'
+import type { Failure } from '../../src/errors/index.js'
+import type { Role } from '../../src/protocol/frames.js'
+import type { CandidateRecord } from '../shared/candidate.types.js'
+import type { ConnectionPolicy } from '../shared/policy.types.js'
+import type { PeerEndpoints, StrategyReport } from '../shared/strategy.types.js'
+import type { AttemptMode, Strategy } from '../strategies.js'
+
+/** A peer as far as it is known: by address, by a look-up, or by its offer. */
+export interface PeerTarget {
+  readonly peerId: string
+  readonly endpoints: PeerEndpoints | undefined
+  /** Brokers (credential-free URLs) the peer can be asked by; empty = no signalling. */
+  readonly brokers: readonly string[]
+}
+
+/** What an attempt starts from. */
+export interface AttemptInput {
+  readonly role: Role
+  /** Of the session in the registry. */
+  readonly sessionKey: string
+  /** 32 hex digits, on the wire. */
+  readonly sessionId: string
+  readonly attemptId: string
+  readonly protocol: string
+  readonly strategies: readonly Strategy[]
+  readonly mode: AttemptMode
+  /** Initiator: what the user wrote. */
+  readonly peer?: string
+  /** Responder: the initiator, from its offer. */
+  readonly target?: PeerTarget
+  /** Responder: id of the offer, for the answer. */
+  readonly offerId?: string
+  readonly timeoutMs: number
+  readonly startedAtMs: number
+  readonly policy: ConnectionPolicy
+}
+
+/** A secured channel that waits to be opened. */
+export interface ReadyChannel {
+  readonly channelId: string
+  readonly candidateId: string
+}
+
+/** What signalling did, for the report. */
+export interface SignallingFacts {
+  readonly published: boolean
+  readonly acknowledged: boolean
+  readonly answered: boolean
+  readonly failure: Failure | undefined
+}
+
+export interface AttemptContext extends AttemptInput {
+  readonly known: PeerTarget | undefined
+  readonly round: number
+  readonly running: readonly Strategy[]
+  readonly candidates: Readonly<Record<string, CandidateRecord>>
+  readonly ready: readonly ReadyChannel[]
+  readonly electing: ReadyChannel | undefined
+  readonly elected: ReadyChannel | undefined
+  readonly signalling: SignallingFacts
+  readonly failure: Failure | undefined
+}
+
+export type AttemptEvent =
+  | StrategyReport
+  /** The listener got a channel of this attempt (its HELLO names it). */
+  | { readonly type: 'channel.arrived'; readonly channelId: string; readonly candidate: CandidateRecord }
+  | { readonly type: 'exchange.published' }
+  | { readonly type: 'exchange.acknowledged' }
+  | { readonly type: 'exchange.answered'; readonly endpoints: PeerEndpoints }
+  | { readonly type: 'exchange.refused'; readonly failure: Failure }
+  | { readonly type: 'exchange.failed'; readonly failure: Failure }
+  | { readonly type: 'open.accepted' }
+  | { readonly type: 'open.pending' }
+  | { readonly type: 'open.refused'; readonly failure: Failure }
+  | { readonly type: 'open.lost'; readonly failure: Failure }
+  /** A repeated offer of this attempt: the initiator's next round. */
+  | { readonly type: 'offer.repeated'; readonly offerId: string; readonly strategies: readonly Strategy[]; readonly target: PeerTarget }
+  | { readonly type: 'attempt.cancel'; readonly failure: Failure }
+
+/** How an attempt ends: an opened channel, or why there is none. */
+export type AttemptOutput =
+  | { readonly ok: true; readonly peerId: string; readonly channelId: string; readonly candidate: CandidateRecord }
+  | { readonly ok: false; readonly failure: Failure }
+
+export type ResolveOutput = { readonly ok: true; readonly target: PeerTarget } | { readonly ok: false; readonly failure: Failure }
+
+export type ResolvePeerLogic = PromiseActorLogic<ResolveOutput, { readonly peer: string | undefined }>
+
+/** Publishes the offer to the homes of the peer and keeps listening for what comes back until it is stopped. */
+export type ExchangeLogic = CallbackActorLogic<
+  AttemptEvent,
+  {
+    readonly peerId: string
+    readonly sessionKey: string
+    readonly sessionId: string
+    readonly attemptId: string
+    readonly protocol: string
+    readonly strategies: readonly Strategy[]
+    readonly brokers: readonly string[]
+  }
+>
+
+/** Answers an offer on the broker it came by, then on the others. */
+export type AnswerLogic = CallbackActorLogic<AttemptEvent, { readonly offerId: string; readonly strategies: readonly Strategy[] }>
+
+/** Sends OPEN on a channel and tells what comes back; stopping it before ACCEPT ends the channel. */
+export type OpenChannelLogic = CallbackActorLogic<AttemptEvent, { readonly channelId: string; readonly sessionKey: string; readonly reason: string }>

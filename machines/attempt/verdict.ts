@@ -1,0 +1,103 @@
+import { codes, type ErrorCode, type Failure } from '../../src/errors/index.js'
+import type { CandidateRecord, Verdict } from '../shared/candidate.types.js'
+import type { AttemptContext } from './attempt.types.js'
+import { failureOf, hasProvedItsKey } from './failure.js'
+
+/** What `explain` looks at; `failure` overrides the attempt's own (a pipe that broke, a cancellation from outside). */
+export interface VerdictFacts {
+  readonly context: AttemptContext
+  readonly elected: CandidateRecord | undefined
+  readonly failure?: Failure | undefined
+}
+
+/** Why an attempt came out as it did, what is to blame, and what would help. Pure; nothing in it is a secret. */
+export function explain({ context, elected, failure }: VerdictFacts): Verdict {
+  if (failure === undefined && elected !== undefined) return success(context, elected)
+  const cause = failure ?? failureOf(context)
+  const { code } = cause
+  const text = sentences(cause, context).join(' ')
+  return { code, text, advice: adviceFor(code, context) }
+}
+
+function success(context: AttemptContext, elected: CandidateRecord): Verdict {
+  const others = Object.values(context.candidates).filter(({ id }) => id !== elected.id)
+  const text = `Connected ${describePath(elected)}.`
+  const failed = others.filter(({ status, error }) => status === 'failed' && error !== undefined)
+  if (elected.strategy === 'direct' || failed.length === 0) return { code: 'OK', text, advice: '' }
+  return { code: 'OK', text: `${text} Not directly: ${tally(failed)}.`, advice: 'A port the peer opens to the outside would allow a direct connection.' }
+}
+
+const describePath = ({ strategy, scope, family, remote }: CandidateRecord): string =>
+  `${strategy === 'reverse' ? 'in reverse' : strategy} over IPv${family}, ${scope === 'local' ? 'on the local network' : 'over the internet'} (${remote})`
+
+function sentences({ code, message }: Failure, context: AttemptContext): string[] {
+  const records = Object.values(context.candidates)
+  switch (code) {
+    case 'ERR_PEER_OFFLINE':
+      return ['No sign of life from the peer.', signallingSentence(context), candidateSentence(records)].filter(nonEmpty)
+    case 'ERR_NO_PATH':
+      return [
+        context.signalling.acknowledged ? 'The peer is running (it acknowledged our offer), but no path was found.' : 'The peer answered, but no path was found.',
+        candidateSentence(records), inboundSentence(context),
+      ].filter(nonEmpty)
+    case 'ERR_TIMEOUT':
+      return [`No path within ${Math.round(context.timeoutMs / 1_000)} s.`, signallingSentence(context), candidateSentence(records)].filter(nonEmpty)
+    case 'ERR_PEER_KEY_MISMATCH':
+      return ['Somebody else answered at the peer’s endpoint:', `${message}.`, signallingSentence(context)].filter(nonEmpty)
+    default:
+      return [capital(message.endsWith('.') ? message : `${message}.`)]
+  }
+}
+
+function signallingSentence({ signalling, known }: AttemptContext): string {
+  const brokers = known?.brokers.length ?? 0
+  if (signalling.acknowledged) return 'It acknowledged our offer.'
+  if (brokers === 0) return 'No broker was known to ask it by.'
+  if (signalling.failure !== undefined && !signalling.published) return `No broker could carry our offer (${signalling.failure.message}).`
+  if (signalling.published) return 'Our offer was published, and nobody acknowledged it.'
+  return ''
+}
+
+function candidateSentence(records: readonly CandidateRecord[]): string {
+  const failed = records.filter(({ error, status }) => error !== undefined && status !== 'lost')
+  if (failed.length === 0) return records.length === 0 ? 'It published no endpoint to dial.' : ''
+  return `Its endpoints: ${tally(failed)}.`
+}
+
+/** The other side was to dial us and no channel came. */
+function inboundSentence({ signalling, strategies, candidates }: AttemptContext): string {
+  const isMissing = signalling.answered && strategies.includes('reverse') && !Object.values(candidates).some(record => record.strategy === 'reverse' && hasProvedItsKey(record))
+  return isMissing ? 'It could not reach this side either: a NAT or firewall here lets nothing in.' : ''
+}
+
+const reasons: Partial<Record<ErrorCode, string>> = {
+  ERR_DIAL_TIMEOUT: 'did not answer (a NAT or firewall drops)',
+  ERR_DIAL_REFUSED: 'refused',
+  ERR_DIAL_UNREACHABLE: 'have no route from here',
+  ERR_DIAL_FORBIDDEN: 'were left out by the safety rules',
+  ERR_PEER_KEY_MISMATCH: 'answered with another key',
+  ERR_SECURE_TIMEOUT: 'accepted and stayed silent',
+  ERR_SECURE_FAILED: 'failed in TLS',
+  ERR_ACCEPT_TIMEOUT: 'connected but did not accept in time',
+  ERR_CHANNEL_LOST: 'connected and broke again',
+}
+
+/** `2 did not answer (…), 1 refused`. */
+function tally(records: readonly CandidateRecord[]): string {
+  const counts = new Map<string, number>()
+  for (const { error } of records) {
+    const reason = (error && reasons[error.code]) ?? error?.code ?? ''
+    counts.set(reason, (counts.get(reason) ?? 0) + 1)
+  }
+  return [...counts].map(([reason, count]) => `${count} ${reason}`).join(', ')
+}
+
+function adviceFor(code: ErrorCode, { strategies, known }: AttemptContext): string {
+  if (code === 'ERR_NO_PATH' && !strategies.includes('reverse')) return 'Allow the strategy reverse, so that the peer can dial this side.'
+  if (code === 'ERR_NO_PATH') return 'Open a port at one of the two sides (--listen-port and a rule in its router).'
+  if (code === 'ERR_PEER_OFFLINE' && known?.brokers.length === 0) return 'Name a broker both sides use with --mqtt.'
+  return codes[code].advice
+}
+
+const nonEmpty = (text: string): boolean => text !== ''
+const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1)

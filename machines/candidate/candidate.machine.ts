@@ -1,0 +1,78 @@
+import { assign, sendParent, setup } from 'xstate'
+import type { Failure } from '../../src/errors/index.js'
+import type { CandidateRecord } from '../shared/candidate.types.js'
+import type { CandidateContext, CandidateEvent, CandidateInput, DialCandidateLogic, SecureSocketLogic } from './candidate.types.js'
+
+/** One pair of endpoints: dialled, then secured. Tells its strategy each step. */
+export const candidateMachine = setup({
+  types: {
+    context: {} as CandidateContext,
+    events: {} as CandidateEvent,
+    input: {} as CandidateInput,
+  },
+  actors: {} as { dialCandidate: DialCandidateLogic; secureSocket: SecureSocketLogic },
+  actions: {
+    noteStart: assign({ record: ({ context, event }) => (event.type === 'dial.started' ? { ...context.record, startedAtMs: event.atMs, updatedAtMs: event.atMs } : context.record) }),
+    noteSocket: assign(({ context, event }) =>
+      event.type === 'dial.connected'
+        ? { socketId: event.socketId, record: { ...context.record, status: 'securing' as const, local: event.local, rttMs: event.rttMs, updatedAtMs: event.atMs } }
+        : {}),
+    noteChannel: assign(({ context, event }) =>
+      event.type === 'secure.done'
+        ? { channelId: event.channelId, record: { ...context.record, status: 'secured' as const, updatedAtMs: event.atMs } }
+        : {}),
+    noteFailure: assign({
+      record: ({ context, event }): CandidateRecord =>
+        event.type === 'dial.failed' || event.type === 'secure.failed'
+          ? { ...context.record, status: 'failed', error: event.failure, updatedAtMs: event.atMs }
+          : { ...context.record, status: 'failed', error: defect },
+    }),
+    tell: sendParent(({ context }) => ({ type: 'candidate.changed', candidate: context.record })),
+    handOver: sendParent(({ context }) => ({ type: 'candidate.secured', channelId: context.channelId, candidate: context.record })),
+    giveUp: sendParent(({ context }) => ({ type: 'candidate.failed', candidate: context.record })),
+  },
+}).createMachine({
+  id: 'candidate',
+  description: 'One pair of endpoints that may lead to the peer.',
+  context: ({ input }) => ({
+    ...input,
+    record: { ...input.candidate, status: 'dialling', startedAtMs: 0, updatedAtMs: 0 },
+    socketId: undefined,
+    channelId: undefined,
+  }),
+  initial: 'dialling',
+  states: {
+    dialling: {
+      description: 'Waits for the TCP connection; the dial has its own time limit.',
+      invoke: {
+        id: 'dial',
+        src: 'dialCandidate',
+        input: ({ context }) => ({ candidate: context.candidate, peerId: context.peerId, role: context.role, timeoutMs: context.policy.dial.timeoutMs }),
+        onError: { target: 'failed', actions: 'noteFailure' },
+      },
+      on: {
+        'dial.started': { actions: ['noteStart', 'tell'] },
+        'dial.connected': { target: 'securing', actions: ['noteSocket', 'tell'] },
+        'dial.failed': { target: 'failed', actions: 'noteFailure' },
+      },
+    },
+    securing: {
+      description: 'Proves both keys by mutual TLS and says HELLO; silence is cut off by the time limit of securing.',
+      invoke: {
+        id: 'secure',
+        src: 'secureSocket',
+        input: ({ context: { socketId, peerId, role, sessionKey, sessionId, attemptId, policy } }) =>
+          ({ socketId, peerId, role, sessionKey, sessionId, attemptId, timeoutMs: policy.dial.secureTimeoutMs }),
+        onError: { target: 'failed', actions: 'noteFailure' },
+      },
+      on: {
+        'secure.done': { target: 'secured', actions: 'noteChannel' },
+        'secure.failed': { target: 'failed', actions: 'noteFailure' },
+      },
+    },
+    secured: { type: 'final', description: 'A channel to the right peer is ready.', entry: ['tell', 'handOver'] },
+    failed: { type: 'final', description: 'This pair of endpoints leads nowhere.', entry: ['tell', 'giveUp'] },
+  },
+})
+
+const defect: Failure = { code: 'ERR_INTERNAL', message: 'an actor of the candidate failed' }

@@ -1,0 +1,64 @@
+import type { CallbackActorLogic, PromiseActorLogic } from 'xstate'
+import type { Failure } from '../../src/errors/index.js'
+import type { CandidateRecord } from '../shared/candidate.types.js'
+import type { AttemptInput, PeerTarget } from '../attempt/attempt.types.js'
+import type { AcceptOpenLogic } from '../pipe-session/pipe-session.types.js'
+import type { Strategy } from '../strategies.js'
+
+/** An offer as the responder got it. */
+export interface ReceivedOffer {
+  readonly offerId: string
+  readonly strategies: readonly Strategy[]
+  readonly target: PeerTarget
+}
+
+/** What a connection starts from: a dial, an offer, or an OPEN. */
+export interface ConnectionInput {
+  readonly role: 'initiator' | 'responder'
+  /** Of the session in the registry. */
+  readonly sessionKey: string
+  /** Undefined until an initiator has read the address. */
+  readonly peerId: string | undefined
+  readonly protocol: string
+  readonly attempt: AttemptInput
+  readonly offer?: ReceivedOffer
+  /** The channel of an OPEN that came before any offer. */
+  readonly channelId?: string
+}
+
+export interface ConnectionContext extends ConnectionInput {
+  readonly pendingChannelId: string | undefined
+  readonly allowed: readonly Strategy[]
+  readonly elected: CandidateRecord | undefined
+  readonly failure: Failure | undefined
+}
+
+export type ConnectionEvent =
+  | { readonly type: 'open.received'; readonly channelId: string }
+  | { readonly type: 'offer.received'; readonly offer: ReceivedOffer }
+  | { readonly type: 'channel.arrived'; readonly channelId: string; readonly candidate: CandidateRecord }
+  | { readonly type: 'peer.cancelled'; readonly failure: Failure }
+  | { readonly type: 'connection.cancel'; readonly failure: Failure }
+
+export interface ConnectionOutput {
+  readonly failure: Failure | undefined
+}
+
+export type AuthorizeOutput = { readonly ok: true; readonly strategies: readonly Strategy[] } | { readonly ok: false; readonly failure: Failure }
+
+/** Asks the allow list and the application, once per session. */
+export type AuthorizeLogic = PromiseActorLogic<
+  AuthorizeOutput,
+  { readonly peerId: string; readonly protocol: string; readonly strategies: readonly Strategy[] }
+>
+
+/** Sends PENDING on the channel of an OPEN. */
+export type TellPendingLogic = CallbackActorLogic<ConnectionEvent, { readonly sessionKey: string; readonly channelId: string | undefined }>
+
+/** Sends REFUSE on the channel of an OPEN, or a sealed refusal to the offer. */
+export type RefuseLogic = PromiseActorLogic<
+  void,
+  { readonly sessionKey: string; readonly channelId: string | undefined; readonly offerId: string | undefined; readonly failure: Failure | undefined }
+>
+
+export type { AcceptOpenLogic }

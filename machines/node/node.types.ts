@@ -1,0 +1,29 @@
+import type { CallbackActorLogic, PromiseActorLogic } from 'xstate'
+import type { Failure } from '../../src/errors/index.js'
+
+export interface NodeInput {
+  readonly startupWaitMs: number
+  readonly closeTimeoutMs: number
+}
+
+export interface NodeContext extends NodeInput {
+  readonly listenPort: number | undefined
+  readonly hasBroker: boolean
+  readonly failure: Failure | undefined
+}
+
+export type NodeEvent =
+  | { readonly type: 'broker.up' }
+  | { readonly type: 'broker.down' }
+  | { readonly type: 'node.close' }
+
+export type OpenOutput = { readonly ok: true; readonly listenPort: number } | { readonly ok: false; readonly failure: Failure }
+
+/** Takes the inbound lock and opens the listening port. */
+export type OpenPortLogic = PromiseActorLogic<OpenOutput>
+
+/** Connects the homes and tells when the first is up and the last is down. */
+export type ServeBrokersLogic = CallbackActorLogic<NodeEvent>
+
+/** Ends pipes, attempts, brokers and the port, in this order. */
+export type CloseAllLogic = PromiseActorLogic<void>

@@ -1,0 +1,33 @@
+/** One event of `--json`, for docs/cli.md. */
+export interface EventRow {
+  readonly event: string
+  readonly commands: readonly string[]
+  /** Besides `event` and `atMs`; a question mark ends the optional ones. */
+  readonly fields: readonly string[]
+  readonly when: string
+}
+
+const path = ['strategy', 'scope', 'family', 'local', 'remote', 'relay?', 'method?', 'rttMs'] as const
+
+/** Every event of `--json`; readers ignore what they do not know. */
+export const eventTable: readonly EventRow[] = [
+  { event: 'online', commands: ['listen'], fields: ['id', 'address', 'name?', 'degraded[]'], when: 'Peers can connect; `degraded` lists the services that are missing.' },
+  { event: 'address', commands: ['listen'], fields: ['address'], when: 'The address changed.' },
+  { event: 'listening', commands: ['forward'], fields: ['bind'], when: 'Local programs can connect.' },
+  { event: 'state', commands: ['listen', 'connect', 'forward', 'ping'], fields: ['session', 'value'], when: 'A connection changed its state: resolving, connecting, electing, connected, recovering, closed, failed.' },
+  {
+    event: 'candidate',
+    commands: ['connect', 'forward', 'ping'],
+    fields: ['session', 'strategy', 'scope', 'family', 'local', 'remote', 'method?', 'outcome', 'code?', 'elapsedMs'],
+    when: 'A pair of endpoints has its outcome: elected, lost, failed, cancelled, skipped.',
+  },
+  { event: 'connected', commands: ['connect', 'forward', 'ping'], fields: ['session', 'peer', 'protocol', ...path, 'elapsedMs'], when: 'The peer has accepted the pipe.' },
+  { event: 'pipe', commands: ['listen'], fields: ['session', 'peer', 'protocol', ...path, 'elapsedMs?'], when: 'A peer opened a pipe.' },
+  { event: 'path', commands: ['listen', 'connect', 'forward', 'ping'], fields: ['session', 'peer', 'protocol', ...path, 'reason?'], when: 'A pipe moved to another path.' },
+  { event: 'pong', commands: ['ping'], fields: ['session', 'seq', 'rttMs', 'strategy', 'scope', 'local', 'remote'], when: 'A ping came back.' },
+  { event: 'closed', commands: ['listen', 'connect', 'forward', 'ping'], fields: ['session', 'bytesIn', 'bytesOut', 'code?', 'verdict? (ping)'], when: 'A pipe ended; with a code when bytes may be missing.' },
+  { event: 'failed', commands: ['connect', 'forward', 'ping'], fields: ['session', 'code', 'message', 'verdict {code, text, advice}', 'candidates[]', 'elapsedMs'], when: 'No pipe came about.' },
+  { event: 'error', commands: ['listen', 'connect', 'forward', 'ping', 'infra', 'identity'], fields: ['session?', 'code', 'message'], when: 'Something else went wrong; the exit code follows from the code.' },
+  { event: 'infra', commands: ['infra'], fields: ['mqtt[]', 'ws[]'], when: 'The services are up.' },
+  { event: 'identity', commands: ['identity'], fields: ['id', 'file'], when: 'The key was read or made.' },
+]

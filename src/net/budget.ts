@@ -1,0 +1,78 @@
+import { defaults } from '../config/defaults.js'
+import type { Clock } from './clock.js'
+
+const limits = defaults.budget
+
+/** How much of a limit is used, for `network$`. */
+export interface BudgetUse {
+  readonly used: number
+  readonly limit: number
+}
+
+/**
+ * What strangers may cost this node and the networks around it (docs/security.md). One per node. Every count is over a
+ * sliding window; memory is bounded by the windows' limits and `maxAddresses`.
+ */
+export class Budget {
+  readonly #clock: Clock
+  readonly #offers: number[] = []
+  /** Times of SYNs by address; the eldest address is forgotten first. */
+  readonly #syns = new Map<string, number[]>()
+  #attempts = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** A stranger's offer wants an answer and dials: false when this second has had its share. */
+  takeStrangerOffer(): boolean {
+    return take(this.#offers, this.#clock.now(), offerWindowMs, limits.strangerOffersPerSecond, 1)
+  }
+
+  /** A dial for a stranger to an address: false when this minute has had its share of SYNs there. */
+  takeStrangerDial(host: string): boolean {
+    const times = this.#syns.get(host) ?? []
+    this.#syns.delete(host)
+    this.#syns.set(host, times)
+    const [eldest] = this.#syns.keys()
+    if (this.#syns.size > maxAddresses && eldest !== undefined) this.#syns.delete(eldest)
+    return take(times, this.#clock.now(), synWindowMs, limits.strangerSynsPerAddressPerMinute, limits.synsPerDial)
+  }
+
+  /** Dials one stranger's offer may cause, each to an address of its own at most `strangerAddressesPerOffer`. */
+  get strangerDialsPerOffer(): number {
+    return Math.floor(limits.strangerSynsPerOffer / limits.synsPerDial)
+  }
+
+  /** Enters an attempt; undefined when too many run, else what leaves it. */
+  enterAttempt(): (() => void) | undefined {
+    if (this.#attempts >= limits.knownAttempts) return undefined
+    this.#attempts += 1
+    let isInside = true
+    return () => {
+      if (isInside) this.#attempts -= 1
+      isInside = false
+    }
+  }
+
+  /** For `network$`. */
+  get use(): Readonly<Record<'strangerOffersPerSecond' | 'attempts', BudgetUse>> {
+    const since = this.#clock.now() - offerWindowMs
+    return {
+      strangerOffersPerSecond: { used: this.#offers.filter(time => time > since).length, limit: limits.strangerOffersPerSecond },
+      attempts: { used: this.#attempts, limit: limits.knownAttempts },
+    }
+  }
+}
+
+const offerWindowMs = 1_000
+const synWindowMs = 60_000
+/** Addresses remembered at once. */
+const maxAddresses = 4_096
+
+function take(times: number[], nowMs: number, windowMs: number, limit: number, cost: number): boolean {
+  while (times[0] !== undefined && times[0] <= nowMs - windowMs) times.shift()
+  if (times.length + cost > limit) return false
+  for (let index = 0; index < cost; index++) times.push(nowMs)
+  return true
+}

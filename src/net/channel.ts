@@ -1,0 +1,179 @@
+import type { TLSSocket } from 'node:tls'
+import { Observable, Subject, type Subscriber } from 'rxjs'
+import { defaults } from '../config/defaults.js'
+import { ThroughlineError, toFailure, type Failure } from '../errors/index.js'
+import { familyOf, formatEndpoint, type Family } from '../protocol/endpoint.js'
+import { FrameDecoder } from '../protocol/frame-decoder.js'
+import { encodeFrame, type ControlFrame, type Frame } from '../protocol/frames.js'
+import type { SecuredSocket } from './secure.js'
+
+/**
+ * A secured socket that speaks frames. It always reads: frames that come while nobody subscribes are parked (bounded),
+ * so the end of the socket is noticed at once. Whoever holds the channel owns it and ends or destroys it.
+ */
+export class Channel {
+  /** Key of the session it was made for, as long as it is in no session's service. */
+  owner: string | undefined
+  readonly peerId: string
+  readonly isTlsServer: boolean
+  readonly local: string
+  readonly remote: string
+  readonly family: Family
+  /** Round trip of the TLS handshake, ms. */
+  readonly rttMs: number
+  /**
+   * Frames in order, for one subscriber at a time. Completes when the peer ended its side; fails with a `Failure` when
+   * the channel broke or the peer violated the protocol.
+   */
+  readonly frames$: Observable<Frame>
+  /** Emits when a `write` that returned false may go on. */
+  readonly drained$ = new Subject<void>()
+
+  readonly #socket: TLSSocket
+  readonly #decoder = new FrameDecoder()
+  #sink: Subscriber<Frame> | undefined
+  readonly #parked: Frame[] = []
+  #parkedBytes = 0
+  #outcome: 'open' | 'ended' | Failure = 'open'
+
+  constructor({ socket, peerId, isServer, rttMs }: SecuredSocket) {
+    this.#socket = socket
+    this.peerId = peerId
+    this.isTlsServer = isServer
+    this.rttMs = rttMs
+    this.local = endpointText(socket.localAddress, socket.localPort)
+    this.remote = endpointText(socket.remoteAddress, socket.remotePort)
+    this.family = familyOf(bareAddress(socket.remoteAddress))
+    this.frames$ = new Observable(subscriber => this.#subscribe(subscriber))
+    socket.setNoDelay(true)
+    socket.on('data', (chunk: Buffer) => this.#read(chunk))
+    socket.on('end', () => this.#finish('ended'))
+    socket.on('error', error => this.#finish({ code: 'ERR_CHANNEL_LOST', message: error.message }))
+    socket.on('close', () => this.#finish({ code: 'ERR_CHANNEL_LOST', message: 'the connection closed' }))
+    socket.on('drain', () => this.drained$.next())
+  }
+
+  /** Sends a control frame, whatever waits before it. */
+  send(frame: ControlFrame): void {
+    this.write(encodeFrame(frame))
+  }
+
+  /** Sends encoded frames; false asks to wait for `drained$`. Ignored once the channel is ended. */
+  write(frames: Uint8Array): boolean {
+    return this.#socket.writable ? this.#socket.write(frames) : true
+  }
+
+  /** Collects what is written until `uncork`, into one TLS record where it fits. */
+  cork(): void {
+    this.#socket.cork()
+  }
+
+  uncork(): void {
+    this.#socket.uncork()
+  }
+
+  /** Bytes handed to the socket and not yet to the kernel. */
+  get pendingBytes(): number {
+    return this.#socket.writableLength
+  }
+
+  get isOpen(): boolean {
+    return this.#outcome === 'open' && this.#socket.writable
+  }
+
+  /**
+   * Ends our side by FIN and keeps reading; the socket is destroyed when the peer has ended too, or after 2 s. A
+   * socket destroyed with unread bytes would answer RST, which can tear down NAT mappings others still use.
+   */
+  end(): void {
+    if (this.#socket.destroyed) return
+    this.#socket.end()
+    const timer = setTimeout(() => this.#socket.destroy(), defaults.dial.lingerMs)
+    timer.unref()
+    this.#socket.once('close', () => clearTimeout(timer))
+    this.#socket.once('finish', () => this.#socket.unref())
+    this.#destroyWhenBothEnded()
+  }
+
+  /** Drops the channel at once. */
+  destroy(): void {
+    this.#socket.destroy()
+  }
+
+  /** Resolves when what was written is with the kernel, or the socket is gone. */
+  flushed(): Promise<void> {
+    if (this.#socket.destroyed || this.#socket.writableLength === 0) return Promise.resolve()
+    return new Promise(resolve => {
+      this.#socket.once('close', resolve)
+      this.#socket.write('', () => resolve())
+    })
+  }
+
+  #subscribe(subscriber: Subscriber<Frame>): () => void {
+    if (this.#sink !== undefined) throw new ThroughlineError('ERR_INTERNAL', 'a channel has one reader at a time')
+    this.#sink = subscriber
+    for (let frame = this.#parked.shift(); frame !== undefined; frame = this.#parked.shift()) {
+      subscriber.next(frame)
+      if (subscriber.closed) break
+    }
+    if (this.#parked.length === 0) {
+      this.#parkedBytes = 0
+      this.#tellOutcome(subscriber)
+    }
+    return () => {
+      if (this.#sink === subscriber) this.#sink = undefined
+    }
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#outcome !== 'open') return
+    try {
+      this.#decoder.push(chunk, frame => this.#emit(frame))
+    } catch (error) {
+      this.fail(toFailure(error, 'ERR_PROTOCOL_VIOLATION'))
+    }
+  }
+
+  #emit(frame: Frame): void {
+    if (this.#sink !== undefined && !this.#sink.closed) return this.#sink.next(frame)
+    if (this.#socket.writableEnded) return
+    this.#parked.push(frame)
+    this.#parkedBytes += parkedOverhead + (frame.type === 'data' ? frame.bytes.length : 0)
+    if (this.#parkedBytes > defaults.session.maxParkedBytes) {
+      throw new ThroughlineError('ERR_PROTOCOL_VIOLATION', 'the peer sent more than may wait before the pipe is open')
+    }
+  }
+
+  /** Ends the channel because the peer broke the rules; its reader gets the failure. */
+  fail(failure: Failure): void {
+    this.#finish(failure)
+    this.#socket.destroy()
+  }
+
+  #finish(outcome: 'ended' | Failure): void {
+    if (this.#outcome !== 'open') return
+    this.#outcome = outcome
+    this.#destroyWhenBothEnded()
+    if (this.#sink !== undefined) this.#tellOutcome(this.#sink)
+  }
+
+  #tellOutcome(subscriber: Subscriber<Frame>): void {
+    if (this.#outcome === 'open') return
+    if (this.#outcome === 'ended') subscriber.complete()
+    else subscriber.error(this.#outcome)
+  }
+
+  #destroyWhenBothEnded(): void {
+    if (this.#outcome === 'open' || !this.#socket.writableEnded) return
+    if (this.#socket.writableFinished) this.#socket.destroy()
+    else this.#socket.once('finish', () => this.#socket.destroy())
+  }
+}
+
+/** A parked frame costs at least this much memory. */
+const parkedOverhead = 64
+
+const bareAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/, '')
+
+const endpointText = (address: string | undefined, port: number | undefined): string =>
+  formatEndpoint({ host: bareAddress(address), port: port ?? 0 })

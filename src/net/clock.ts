@@ -1,0 +1,22 @@
+/** Time as the node sees it; injected so that tests can own it. */
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary moment. */
+  now(): number
+  /** Milliseconds of the Unix epoch; follows steps of the system clock only when the process starts. */
+  wallNow(): number
+  /** Calls back once after `delayMs`; returns what cancels it. */
+  after(delayMs: number, callback: () => void): () => void
+}
+
+/** Clock of this process. `THROUGHLINE_TEST_CLOCK_OFFSET_MS` shifts its wall clock only. */
+export function systemClock(): Clock {
+  const offsetMs = Number(process.env['THROUGHLINE_TEST_CLOCK_OFFSET_MS'] ?? 0) || 0
+  return {
+    now: () => performance.now(),
+    wallNow: () => performance.timeOrigin + performance.now() + offsetMs,
+    after(delayMs, callback) {
+      const timer = setTimeout(callback, delayMs)
+      return () => clearTimeout(timer)
+    },
+  }
+}

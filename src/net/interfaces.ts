@@ -1,0 +1,40 @@
+import { createSocket } from 'node:dgram'
+import { networkInterfaces } from 'node:os'
+import { ThroughlineError } from '../errors/index.js'
+import type { OwnAddress } from '../nat/dial-plan.js'
+import { ipScope } from '../nat/ip-scope.js'
+import { formatEndpoint, type Endpoint } from '../protocol/endpoint.js'
+
+/**
+ * Addresses of the usable interfaces: up, not loopback; link-local ones only where an interface has nothing better in
+ * that family. `names` limits them; a name without an address throws ERR_NO_INTERFACE.
+ */
+export function ownAddresses(names: readonly string[] | undefined): readonly OwnAddress[] {
+  const all = Object.entries(networkInterfaces()).flatMap(([interfaceName, entries]) =>
+    (entries ?? [])
+      .filter(({ internal, cidr }) => cidr !== null && (!internal || names?.includes(interfaceName) === true))
+      .map(({ address, family, cidr }): OwnAddress => ({ interfaceName, address, family: family === 'IPv6' ? 6 : 4, cidr: cidr ?? '' })))
+  const missing = names?.find(name => !all.some(({ interfaceName }) => interfaceName === name))
+  if (missing !== undefined) throw new ThroughlineError('ERR_NO_INTERFACE', `interface ${missing} does not exist or has no address`, { facts: { name: missing } })
+  const chosen = names === undefined ? all : all.filter(({ interfaceName }) => names.includes(interfaceName))
+  return chosen.filter(own => ipScope(own.address) !== 'link-local' || !hasBetter(own, chosen))
+}
+
+const hasBetter = (own: OwnAddress, all: readonly OwnAddress[]): boolean =>
+  all.some(other => other.interfaceName === own.interfaceName && other.family === own.family && ipScope(other.address) !== 'link-local')
+
+/** The source address the route table would use for a target, without sending anything; undefined when there is no route. */
+export function sourceFor({ host, port }: Endpoint, family: 4 | 6): Promise<string | undefined> {
+  return new Promise(resolve => {
+    const socket = createSocket(family === 6 ? 'udp6' : 'udp4')
+    const settle = (source: string | undefined) => {
+      socket.close()
+      resolve(source)
+    }
+    socket.once('error', () => settle(undefined))
+    socket.connect(port, host, () => settle(socket.address().address))
+  })
+}
+
+/** Addresses as they would be listed for a port. */
+export const endpointsAt = (own: readonly OwnAddress[], port: number): readonly string[] => own.map(({ address }) => formatEndpoint({ host: address, port }))

@@ -1,0 +1,117 @@
+import { BehaviorSubject, Observable, ReplaySubject } from 'rxjs'
+import { markSettled } from '../../machines/attempt/candidates.js'
+import type { AttemptContext } from '../../machines/attempt/attempt.types.js'
+import { explain } from '../../machines/attempt/verdict.js'
+import type { CandidateRecord } from '../../machines/shared/candidate.types.js'
+import { ConnectError, type Failure } from '../errors/index.js'
+import type { Clock } from '../net/clock.js'
+import { attemptContext, type SessionEntry } from './session-registry.js'
+import type { Attempt, AttemptReport, ConnectionState, Pipe } from './types.js'
+
+/** A dial as the application sees it: a projection of the connection's actor. Ends with the attempt's outcome. */
+export class AttemptView implements Attempt {
+  readonly session: string
+  readonly state$: Observable<ConnectionState>
+  readonly candidates$: Observable<CandidateRecord>
+  readonly actor: SessionEntry['actor']
+  readonly pipe: Promise<Pipe>
+
+  readonly #entry: SessionEntry
+  readonly #clock: Clock
+  readonly #state$ = new BehaviorSubject<ConnectionState>('resolving')
+  /** Bounded by the candidates of one attempt and their few states. */
+  readonly #candidates$ = new ReplaySubject<CandidateRecord>()
+  #context: AttemptContext
+  #failure: Failure | undefined
+  #endedAtMs: number | undefined
+
+  constructor(entry: SessionEntry, clock: Clock) {
+    this.#entry = entry
+    this.#clock = clock
+    this.session = entry.sessionId
+    this.actor = entry.actor
+    this.state$ = this.#state$.asObservable()
+    this.candidates$ = this.#candidates$.asObservable()
+    this.#context = attemptContext(entry.actor)!
+    this.pipe = new Promise((resolve, reject) => this.#follow(resolve, reject))
+    this.pipe.catch(() => {})
+  }
+
+  report(): AttemptReport {
+    const { sessionId, attemptId, protocol, strategies, mode, known, signalling, startedAtMs, candidates } = this.#context
+    const elected = Object.values(candidates).find(({ status }) => status === 'elected')
+    return {
+      session: sessionId, attempt: attemptId, protocol, strategies, mode, state: this.#state$.value, startedAtMs,
+      elapsedMs: (this.#endedAtMs ?? this.#clock.now()) - startedAtMs,
+      ...(known !== undefined && { peerId: known.peerId }),
+      signalling: {
+        state: signalling.answered ? 'answered' : signalling.acknowledged ? 'acknowledged' : signalling.published ? 'published' : 'unused',
+        brokers: known?.brokers ?? [],
+        ...(signalling.failure !== undefined && { error: signalling.failure }),
+      },
+      candidates: Object.values(candidates),
+      verdict: explain({ context: this.#context, elected, failure: this.#failure }),
+    }
+  }
+
+  #follow(resolve: (pipe: Pipe) => void, reject: (error: Error) => void): void {
+    const attempt = this.actor.getSnapshot().children['attempt'] as { subscribe(next: (snapshot: { context: AttemptContext }) => void): { unsubscribe(): void } } | undefined
+    const onAttempt = ({ context }: { readonly context: AttemptContext }) => this.#note(context)
+    const attemptSubscription = attempt?.subscribe(onAttempt)
+    const look = () => {
+      const { value, context } = this.actor.getSnapshot()
+      const state = connectionState(value, this.#attemptValue()) ?? this.#state$.value
+      if (state !== this.#state$.value) this.#state$.next(state)
+      if (state === 'connected' && this.#entry.pipe !== undefined) return settle(() => resolve(this.#entry.pipe!))
+      if (state === 'failed' || state === 'closed') settle(() => reject(this.#fail(context.failure)))
+    }
+    const settle = (conclude: () => void) => {
+      this.#endedAtMs ??= this.#clock.now()
+      connection.unsubscribe()
+      attemptSubscription?.unsubscribe()
+      this.#note(markSettled(this.#context))
+      conclude()
+      this.#candidates$.complete()
+      this.#followPipe()
+    }
+    const connection = this.actor.subscribe({ next: look, error: look, complete: look })
+    this.#look = look
+    look()
+  }
+
+  /** The attempt's own states (resolving, electing) do not reach the observers of the connection. */
+  #look: () => void = () => {}
+
+  #note(context: AttemptContext): void {
+    const before = this.#context.candidates
+    this.#context = context
+    for (const record of Object.values(context.candidates)) if (before[record.id] !== record) this.#candidates$.next(record)
+    if (this.#endedAtMs === undefined) this.#look()
+  }
+
+  #attemptValue(): unknown {
+    const attempt = this.actor.getSnapshot().children['attempt'] as { getSnapshot(): { value: unknown } } | undefined
+    return attempt?.getSnapshot().value
+  }
+
+  #fail(failure: Failure | undefined): ConnectError {
+    this.#failure = failure
+    const { verdict, candidates } = this.report()
+    return new ConnectError(failure?.code ?? 'ERR_INTERNAL', verdict, candidates)
+  }
+
+  #followPipe(): void {
+    const { pipe } = this.#entry
+    if (pipe === undefined) return this.#state$.complete()
+    pipe.state$.subscribe({ next: state => state !== this.#state$.value && this.#state$.next(state), complete: () => this.#state$.complete() })
+  }
+}
+
+/** The machines' states in the words of the contract (docs/cli.md); undefined between the end of the attempt and its result. */
+function connectionState(connection: unknown, attempt: unknown): ConnectionState | undefined {
+  if (connection === 'connected' || connection === 'closed' || connection === 'failed') return connection
+  if (attempt === 'resolving' || attempt === 'starting') return 'resolving'
+  if (typeof attempt !== 'object' || attempt === null || !('connecting' in attempt)) return undefined
+  const { election } = attempt.connecting as { election?: unknown }
+  return typeof election === 'object' ? 'electing' : 'connecting'
+}

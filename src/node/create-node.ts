@@ -1,0 +1,42 @@
+import { publicServers } from '../config/public-servers.js'
+import { defaultIdentityPath, loadIdentity } from '../net/identity-file.js'
+import { parseBrokerUrl } from '../protocol/broker-url.js'
+import { identityFromSeed, type Identity } from '../protocol/identity.js'
+import { decodePeerId } from '../protocol/peer-id.js'
+import { Handlers } from './handlers.js'
+import { NodeCore } from './node-core.js'
+import { ThroughlineNode } from './throughline-node.js'
+import type { Node, NodeOptions } from './types.js'
+
+/**
+ * Makes a node: listening, and a broker up or 3 s passed; never later. Rejects with ERR_IDENTITY_*, ERR_PORT_IN_USE,
+ * ERR_LISTEN, ERR_NO_INTERFACE, ERR_BROKER_URL, ERR_ADDRESS_INVALID (an id in `allow`) or ERR_CANCELLED. The caller
+ * owns the node and closes it.
+ */
+export async function createNode(options: NodeOptions = {}): Promise<Node> {
+  options.signal?.throwIfAborted()
+  const brokers = (options.mqtt ?? publicServers.mqtt).map(parseBrokerUrl)
+  if (Array.isArray(options.allow)) for (const id of options.allow) decodePeerId(id)
+  const identity = await identityOf(options)
+  const handlers = new Handlers()
+  const core = new NodeCore({ identity, brokers, options, handler: protocol => handlers.get(protocol) })
+  const node = new ThroughlineNode(core, handlers, options)
+  return abortable(node, options.signal)
+}
+
+function identityOf({ identity }: NodeOptions): Identity | Promise<Identity> {
+  return typeof identity === 'object' ? identityFromSeed(identity.seed) : loadIdentity(identity ?? defaultIdentityPath())
+}
+
+/** A node whose making is cancelled is closed again. */
+async function abortable(node: ThroughlineNode, signal: AbortSignal | undefined): Promise<Node> {
+  const onAbort = () => void node.close()
+  signal?.addEventListener('abort', onAbort)
+  try {
+    await node.start()
+    signal?.throwIfAborted()
+    return node
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+  }
+}

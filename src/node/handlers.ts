@@ -1,0 +1,28 @@
+import type { ErrorCode } from '../errors/index.js'
+import type { SessionPipe } from '../streams/pipe/session-pipe.js'
+
+/** Serves inbound pipes of a protocol. */
+export interface Handler {
+  readonly onPipe: (pipe: SessionPipe) => void
+  readonly accept: () => true | ErrorCode
+}
+
+/** Who serves which protocol; the latest handler of a protocol counts. Bounded by the application. */
+export class Handlers {
+  readonly #byProtocol = new Map<string, Handler[]>()
+
+  /** Adds a handler; returns what removes it. */
+  add(protocol: string, handler: Handler): () => void {
+    const handlers = this.#byProtocol.get(protocol) ?? []
+    this.#byProtocol.set(protocol, handlers)
+    handlers.push(handler)
+    return () => {
+      const index = handlers.indexOf(handler)
+      if (index >= 0) handlers.splice(index, 1)
+    }
+  }
+
+  get(protocol: string): Handler | undefined {
+    return this.#byProtocol.get(protocol)?.at(-1)
+  }
+}

@@ -1,0 +1,75 @@
+import { defaults } from '../config/defaults.js'
+import { Channel } from '../net/channel.js'
+import type { Socket } from '../net/dial-socket.js'
+import { protocolVersion, readHello, readOpen } from '../net/hello.js'
+import type { Securer } from '../net/secure.js'
+import type { Hello, Open } from '../protocol/frames.js'
+
+/** Where secured inbound channels go. */
+export interface InboundRoutes {
+  /** The peer is initiator and said OPEN. Takes the channel over. */
+  readonly onOpen: (channel: Channel, hello: Hello, open: Open) => void
+  /** The peer is responder: true when an attempt of ours waits for it and takes it over. */
+  readonly onArrival: (channel: Channel, hello: Hello) => boolean
+}
+
+/** Secures what connects to the listening port and finds out whose it is. Silent or foreign sockets are dropped in 5 s. */
+export class InboundSockets {
+  readonly #securer: Securer
+  readonly #routes: InboundRoutes
+  readonly #stop = new AbortController()
+  /** Bounded by `maxUnauthenticated`. */
+  readonly #unauthenticated = new Set<Socket>()
+
+  constructor(securer: Securer, routes: InboundRoutes) {
+    this.#securer = securer
+    this.#routes = routes
+  }
+
+  /** Takes a socket over. Never throws. */
+  accept(socket: Socket): void {
+    if (this.#stop.signal.aborted || this.#unauthenticated.size >= defaults.listen.maxUnauthenticated) return void socket.destroy()
+    this.#unauthenticated.add(socket)
+    this.#secure(socket).catch(() => socket.destroy())
+  }
+
+  /** Takes over a channel that we dialled as responder: the initiator's OPEN is due on it. */
+  serve(channel: Channel, hello: Hello): void {
+    readOpen(channel, defaults.dial.unusedChannelMs)
+      .then(open => this.#routes.onOpen(channel, hello, open))
+      .catch(() => channel.end())
+  }
+
+  close(): void {
+    this.#stop.abort()
+    for (const socket of this.#unauthenticated) socket.destroy()
+  }
+
+  async #secure(socket: Socket): Promise<void> {
+    const timeoutMs = defaults.dial.secureTimeoutMs
+    const startedAtMs = performance.now()
+    let channel: Channel | undefined
+    try {
+      channel = new Channel(await this.#securer.server(socket, { timeoutMs, signal: this.#stop.signal }))
+      const hello = await readHello(channel, Math.max(1, timeoutMs - (performance.now() - startedAtMs)))
+      this.#unauthenticated.delete(socket)
+      this.#route(channel, hello)
+    } catch (error) {
+      channel?.destroy()
+      throw error
+    } finally {
+      this.#unauthenticated.delete(socket)
+    }
+  }
+
+  #route(channel: Channel, hello: Hello): void {
+    const { session, attempt } = hello
+    const answer = { type: 'hello', version: protocolVersion, session, attempt } as const
+    if (hello.role === 'initiator') {
+      channel.send({ ...answer, role: 'responder' })
+      return this.serve(channel, hello)
+    }
+    channel.send({ ...answer, role: 'initiator' })
+    if (!this.#routes.onArrival(channel, hello)) channel.end()
+  }
+}

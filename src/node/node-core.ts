@@ -1,0 +1,293 @@
+import { randomBytes } from 'node:crypto'
+import { distinctUntilChanged, map, Observable, startWith, Subject } from 'rxjs'
+import { createAttemptActors } from '../../machines/attempt/attempt.actors.js'
+import { attemptMachine } from '../../machines/attempt/attempt.machine.js'
+import { createCandidateActors } from '../../machines/candidate/candidate.actors.js'
+import { candidateMachine } from '../../machines/candidate/candidate.machine.js'
+import { createConnectionActors } from '../../machines/connection/connection.actors.js'
+import { connectionMachine } from '../../machines/connection/connection.machine.js'
+import { createDialActors } from '../../machines/dial/dial.actors.js'
+import { directMachine } from '../../machines/direct/direct.machine.js'
+import { createPipeSessionActors } from '../../machines/pipe-session/pipe-session.actors.js'
+import { pipeSessionMachine } from '../../machines/pipe-session/pipe-session.machine.js'
+import { reverseMachine } from '../../machines/reverse/reverse.machine.js'
+import { defaults } from '../config/defaults.js'
+import { ThroughlineError, type Failure } from '../errors/index.js'
+import type { OwnAddress } from '../nat/dial-plan.js'
+import { isInPrefix } from '../nat/ip-scope.js'
+import { Budget } from '../net/budget.js'
+import type { Channel } from '../net/channel.js'
+import { systemClock, type Clock } from '../net/clock.js'
+import type { Socket } from '../net/dial-socket.js'
+import { takeInboundLock, type InboundLock } from '../net/inbound-lock.js'
+import { ownAddresses } from '../net/interfaces.js'
+import { listen, type Listener } from '../net/listener.js'
+import { machineSecret } from '../net/machine-secret.js'
+import { ResourceTable } from '../net/resource-table.js'
+import { Securer } from '../net/secure.js'
+import { encodeAddressBytes } from '../protocol/address.js'
+import { encodeBase32 } from '../protocol/base32.js'
+import type { BrokerUrl } from '../protocol/broker-url.js'
+import { parseEndpoint } from '../protocol/endpoint.js'
+import type { Identity } from '../protocol/identity.js'
+import { Mailroom } from '../streams/mailroom/mailroom.js'
+import { WindowPool } from '../streams/session/window-pool.js'
+import { Access } from './access.js'
+import { BrokerPool } from './broker-pool.js'
+import { Homes } from './homes.js'
+import { InboundSockets } from './inbound-sockets.js'
+import { interfaceRecords } from './local-endpoints.js'
+import { exchangeOffer$ } from './offer-exchange.js'
+import { OfferDesk } from './offer-desk.js'
+import { PeerBook } from './peer-book.js'
+import { Resolver } from './resolver.js'
+import type { Handler } from './handlers.js'
+import { SessionRegistry } from './session-registry.js'
+import type { NodeOptions } from './types.js'
+
+/** What a node is made of. */
+export interface NodeCoreOptions {
+  readonly identity: Identity
+  readonly brokers: readonly BrokerUrl[]
+  readonly options: NodeOptions
+  readonly handler: (protocol: string) => Handler | undefined
+}
+
+/** The parts of a node, composed. Decisions are in the machines; this only wires them to sockets and streams. */
+export class NodeCore {
+  readonly clock: Clock = systemClock()
+  readonly identity: Identity
+  readonly budget: Budget
+  readonly access: Access
+  readonly pool: BrokerPool
+  readonly homes: Homes
+  readonly registry: SessionRegistry
+  readonly windows = new WindowPool(defaults.session.windowPool)
+  /** Our address changed, or something `network$` shows. */
+  readonly changes$ = new Subject<void>()
+
+  readonly #options: NodeOptions
+  readonly #sockets = new ResourceTable<Socket>('socket')
+  readonly #channels = new ResourceTable<Channel>('channel')
+  readonly #mailroom: Mailroom
+  readonly #peers: PeerBook
+  readonly #inbound: InboundSockets
+  readonly #resolver: Resolver
+  #own: readonly OwnAddress[]
+  #listener: Listener | undefined
+  #lock: InboundLock | undefined
+  #sequence = 0
+  #stopPolling: (() => void) | undefined
+
+  constructor({ identity, brokers, options, handler }: NodeCoreOptions) {
+    const { clock } = this
+    const inspect = options.inspect
+    this.identity = identity
+    this.#options = options
+    this.#own = ownAddresses(options.interfaces)
+    this.budget = new Budget(clock)
+    this.access = new Access(options)
+    this.#peers = new PeerBook(identity, machineSecret())
+    this.pool = new BrokerPool({ brokers, clock, random: Math.random, inspect })
+    this.#mailroom = new Mailroom({
+      identity, clock, random: randomBytes,
+      publish: (brokerId, topic, payload) => void this.pool.publish(brokerId, topic, payload).catch(() => {}),
+    })
+    this.homes = new Homes(this.pool, clock, [this.#mailroom.topic, this.#mailroom.inbox])
+    this.#resolver = new Resolver({ pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, clock })
+    const securer = new Securer(identity)
+    this.#inbound = new InboundSockets(securer, {
+      onOpen: (channel, hello, open) => (this.#isInbound ? this.registry.open(channel, hello, open) : channel.end()),
+      onArrival: (channel, hello) => this.registry.arrived(channel, hello),
+    })
+    this.registry = new SessionRegistry({
+      machine: this.#connectionMachine(securer, handler), channels: this.#channels, pool: this.windows, clock, inspect, handler,
+      newId: () => randomBytes(16).toString('hex'),
+    })
+    this.registry.scopeOf = channel => (this.#isLocal(channel) ? 'local' : 'external')
+    this.#openDesk()
+  }
+
+  get listenPort(): number {
+    return this.#listener?.port ?? 0
+  }
+
+  get ownAddresses(): readonly OwnAddress[] {
+    return this.#own
+  }
+
+  /** Takes the inbound role and opens the port; resolves to its number. */
+  async open(): Promise<number> {
+    const { interfaces, listenPort = 0 } = this.#options
+    if (this.#isInbound) this.#lock = await takeInboundLock(this.identity.id)
+    this.#listener = await listen({
+      port: this.#isInbound ? listenPort : 0, onSocket: socket => this.#inbound.accept(socket),
+      ...(interfaces !== undefined && { hosts: this.#own.map(({ address, interfaceName }) => (address.startsWith('fe80') ? `${address}%${interfaceName}` : address)) }),
+    })
+    this.#poll()
+    return this.#listener.port
+  }
+
+  /** Connects the homes; true while one is online. */
+  get brokers$(): Observable<boolean> {
+    return new Observable<boolean>(subscriber => {
+      if (this.#isInbound) this.homes.start()
+      const isUp = this.pool.changes$.pipe(startWith(undefined), map(() => !this.#isInbound || this.homes.isOnline), distinctUntilChanged())
+      const subscription = isUp.subscribe(subscriber)
+      subscription.add(this.homes.changes$.subscribe(() => this.changes$.next()))
+      subscription.add(this.pool.changes$.subscribe(() => this.changes$.next()))
+      return subscription
+    })
+  }
+
+  /** Our address as of now; with endpoints or, for those who have to be asked about first, without. */
+  addressBytes(withEndpoints = true): Uint8Array {
+    this.#sequence = Math.max(this.#sequence + 1, Math.floor(this.clock.wallNow()))
+    return encodeAddressBytes({
+      sequence: this.#sequence, brokers: this.homes.current, doorKey: this.identity.doorKey, machineTag: this.#peers.ownTag,
+      interfaces: withEndpoints ? this.#interfaces() : [],
+    }, this.identity)
+  }
+
+  get address(): string {
+    return `tl1${encodeBase32(this.addressBytes())}`
+  }
+
+  /** Ends everything, pipes first. */
+  async close(): Promise<void> {
+    this.#stopPolling?.()
+    const pipes = [...this.registry.entries].map(async entry => {
+      if (entry.pipe === undefined) return entry.actor.send({ type: 'connection.cancel', failure: { code: 'ERR_CANCELLED', message: 'the node was closed' } })
+      const limit = this.clock.after(defaults.session.leaveAfterMs, () => entry.pipe?.abort('ERR_NODE_CLOSED'))
+      await entry.pipe.close().catch(() => {}).finally(limit)
+    })
+    await Promise.all(pipes)
+    await this.registry.idle()
+    this.#inbound.close()
+    this.homes.close()
+    await Promise.all([this.#listener?.close(), this.pool.close(), this.#sockets.disposeAll(), this.#channels.disposeAll()])
+    await this.#lock?.release()
+    this.changes$.complete()
+  }
+
+  get #isInbound(): boolean {
+    return this.#options.inbound !== false
+  }
+
+  #interfaces() {
+    return interfaceRecords(this.#own, this.listenPort)
+  }
+
+  #isLocal({ remote }: Channel): boolean {
+    const host = parseEndpoint(remote)?.host ?? ''
+    return host === '::1' || host.startsWith('127.') || this.#own.some(({ address, cidr }) => address === host || isInPrefix(host, cidr))
+  }
+
+  #openDesk(): void {
+    const desk = new OfferDesk({
+      pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, access: this.access, budget: this.budget, clock: this.clock,
+      ownInterfaces: () => this.#interfaces(),
+      addressFor: withEndpoints => this.addressBytes(withEndpoints),
+      onOffer: (peerId, message, received) => this.registry.offer(peerId, message, received),
+      onCancel: (peerId, session) => this.registry.cancel(peerId, session),
+    })
+    this.pool.messages$.subscribe(({ brokerId, payload }) => this.#mailroom.receive(payload, brokerId))
+    this.#mailroom.letters$.subscribe(delivery => this.#isInbound && desk.take(delivery))
+    this.#desk = desk
+  }
+
+  #desk!: OfferDesk
+
+  #connectionMachine(securer: Securer, handler: NodeCoreOptions['handler']): typeof connectionMachine {
+    const { clock, budget, access } = this
+    const candidate = candidateMachine.provide({
+      actors: createCandidateActors({
+        sockets: this.#sockets, channels: this.#channels, securer, clock,
+        forbid: dial => this.#forbid(dial),
+        serve: (channel, hello) => this.#inbound.serve(channel, hello),
+      }),
+    })
+    const dialActors = createDialActors({
+      clock, own: () => this.#own, isKnown: peerId => access.isKnown(peerId), strangerDials: budget.strangerDialsPerOffer, maxCandidates: defaults.dial.maxCandidates,
+    })
+    const attemptActors = createAttemptActors({
+      resolve: (peer, signal) => this.#resolver.resolve(peer, signal),
+      offer$: request => exchangeOffer$({
+        pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, clock, ownInterfaces: () => this.#interfaces(),
+        keep: (sessionKey, exchange) => {
+          const entry = this.registry.get(sessionKey)
+          if (entry !== undefined) entry.exchange = joined(entry.exchange, exchange)
+        },
+      }, request),
+      answer$: (offerId, strategies) => this.#desk.answer$(offerId, strategies),
+      open$: (sessionKey, channelId) => this.registry.openChannel$(sessionKey, channelId),
+      endChannels: (sessionKey, exceptId) => this.registry.endChannels(sessionKey, exceptId),
+    })
+    const attempt = attemptMachine.provide({
+      actors: {
+        ...attemptActors.actors,
+        direct: directMachine.provide({ actors: { ...dialActors, candidate } }),
+        reverse: reverseMachine.provide({ actors: { ...dialActors, candidate } }),
+      },
+      actions: attemptActors.actions,
+    })
+    const pipeActors = createPipeSessionActors({
+      session: key => this.registry.get(key)?.session,
+      accept: (key, channelId) => this.registry.accept(key, channelId),
+    })
+    return connectionMachine.provide({
+      actors: {
+        attempt,
+        pipeSession: pipeSessionMachine.provide(pipeActors),
+        acceptOpen: pipeActors.actors.acceptOpen,
+        ...createConnectionActors({
+          authorize: async (request, signal) => {
+            if (handler(request.protocol) === undefined) throw new ThroughlineError('ERR_UNHANDLED_PROTOCOL', `nobody handles ${request.protocol || 'the default protocol'} here`)
+            return access.decide(request, signal) as Promise<typeof request.strategies>
+          },
+          tellPending: (_key, channelId) => this.registry.tellPending(channelId),
+          refuseChannel: (channelId, failure) => this.registry.refuseChannel(channelId, failure),
+          refuseOffer: (offerId, failure) => this.#desk.refuse(offerId, failure),
+        }),
+      },
+    })
+  }
+
+  /** A dial on behalf of a stranger costs from the budget of its target. */
+  #forbid({ peerId, role, host }: { readonly peerId: string; readonly role: 'initiator' | 'responder'; readonly host: string }): Failure | undefined {
+    if (role === 'initiator' || this.access.isKnown(peerId) || this.budget.takeStrangerDial(host)) return undefined
+    return { code: 'ERR_BUDGET', message: `${host} was dialled often enough for strangers` }
+  }
+
+  /** Interfaces come and go; when they do, brokers are tried afresh and the address changes. */
+  #poll(): void {
+    this.#stopPolling = this.clock.after(defaults.node.interfacePollMs, () => {
+      this.#poll()
+      const own = ownAddressesOrNone(this.#options.interfaces)
+      if (JSON.stringify(own) === JSON.stringify(this.#own)) return
+      this.#own = own
+      this.pool.retryAll()
+      this.changes$.next()
+    })
+  }
+}
+
+/** A later round of the same attempt adds its exchange to the earlier one. */
+const joined = (earlier: SessionEntryExchange | undefined, later: SessionEntryExchange): SessionEntryExchange =>
+  earlier === undefined ? later : {
+    withdraw: () => [earlier, later].forEach(exchange => exchange.withdraw()),
+    release: () => [earlier, later].forEach(exchange => exchange.release()),
+  }
+
+interface SessionEntryExchange {
+  withdraw(): void
+  release(): void
+}
+
+function ownAddressesOrNone(names: readonly string[] | undefined): readonly OwnAddress[] {
+  try {
+    return ownAddresses(names)
+  } catch {
+    return []
+  }
+}

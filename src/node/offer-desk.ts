@@ -1,0 +1,136 @@
+import { Observable } from 'rxjs'
+import type { AttemptEvent } from '../../machines/attempt/attempt.types.js'
+import type { ReceivedOffer } from '../../machines/connection/connection.types.js'
+import { strategyOrder, type Strategy } from '../../machines/strategies.js'
+import { defaults } from '../config/defaults.js'
+import type { Failure } from '../errors/index.js'
+import type { Budget } from '../net/budget.js'
+import type { Clock } from '../net/clock.js'
+import type { InterfaceRecord } from '../protocol/interface-record.js'
+import type { LookupMessage, OfferMessage, SignalMessage } from '../protocol/signal-message.js'
+import type { Delivery, Mailroom } from '../streams/mailroom/mailroom.js'
+import type { Access } from './access.js'
+import type { BrokerPool } from './broker-pool.js'
+import type { PeerBook } from './peer-book.js'
+
+/** What the desk works with. */
+export interface OfferDeskOptions {
+  readonly pool: BrokerPool
+  readonly mailroom: Mailroom
+  readonly peers: PeerBook
+  readonly access: Access
+  readonly budget: Budget
+  readonly clock: Clock
+  readonly ownInterfaces: () => readonly InterfaceRecord[]
+  /** Our signed address for a peer that looked us up; endpoints only for those who may have them. */
+  readonly addressFor: (withEndpoints: boolean) => Uint8Array
+  readonly onOffer: (peerId: string, offer: OfferMessage, received: ReceivedOffer) => void
+  readonly onCancel: (peerId: string, session: string) => void
+}
+
+/** An offer whose answer is owed, and the brokers its copies came by. */
+interface OpenOffer {
+  readonly peerId: string
+  readonly message: OfferMessage
+  readonly brokerIds: string[]
+  readonly receivedAtMs: number
+}
+
+/** The responder's side of signalling: acknowledges, hands over and answers offers; answers look-ups. */
+export class OfferDesk {
+  readonly #options: OfferDeskOptions
+  /** By message id; the eldest is forgotten. */
+  readonly #offers = new Map<string, OpenOffer>()
+
+  constructor(options: OfferDeskOptions) {
+    this.#options = options
+  }
+
+  /** Takes in a letter of the mailroom. */
+  take(delivery: Delivery): void {
+    const { message, senderId } = delivery.letter
+    if (message.type === 'cancel') return this.#options.onCancel(senderId, message.session)
+    if (message.type === 'offer') return this.#takeOffer(delivery, message)
+    if (message.type === 'lookup') return this.#takeLookup(delivery, message)
+  }
+
+  /** Sends our answer on the broker of the first copy, and on the others when nobody acknowledges it. */
+  answer$(offerId: string, strategies: readonly Strategy[]): Observable<AttemptEvent> {
+    return new Observable(() => {
+      const offer = this.#offers.get(offerId)
+      if (offer === undefined) return undefined
+      const { mailroom, peers, clock, ownInterfaces } = this.#options
+      const { session, attempt } = offer.message
+      const answerId = mailroom.newId()
+      const send = (brokerId: string) =>
+        this.#send(brokerId, offer, {
+          type: 'answer', session, attempt, strategies, interfaces: ownInterfaces(), doorKey: mailroom.doorKey, machineTag: peers.ownTag,
+          brokerRttMs: this.#options.pool.rttMs(brokerId), receivedAtMs: offer.receivedAtMs, of: offerId,
+        }, answerId)
+      const cancel = clock.after(defaults.signalling.answerElsewhereMs, () => offer.brokerIds.slice(1).forEach(send))
+      const acknowledged = mailroom.replies$(answerId, offer.peerId).subscribe(() => cancel())
+      offer.brokerIds.slice(0, 1).forEach(send)
+      return () => {
+        cancel()
+        acknowledged.unsubscribe()
+      }
+    })
+  }
+
+  /** Tells the sender of an offer that it may not. */
+  refuse(offerId: string, { code }: Failure): void {
+    const offer = this.#offers.get(offerId)
+    for (const brokerId of offer?.brokerIds ?? []) this.#send(brokerId, offer!, { type: 'refuse', attempt: offer!.message.attempt, of: offerId, code })
+  }
+
+  #takeOffer({ letter, brokerId, isCopy }: Delivery, message: OfferMessage): void {
+    const { access, budget, clock, peers } = this.#options
+    const { senderId, messageId } = letter
+    const known = this.#offers.get(messageId)
+    if (isCopy) {
+      if (known === undefined) return
+      known.brokerIds.push(brokerId)
+      return this.#send(brokerId, known, { type: 'ack', of: messageId })
+    }
+    const isDenied = access.denies(senderId)
+    if (isDenied && !letter.tagged) return
+    if (!access.isKnown(senderId) && !budget.takeStrangerOffer()) return
+    const offer: OpenOffer = { peerId: senderId, message, brokerIds: [brokerId], receivedAtMs: clock.wallNow() }
+    this.#remember(messageId, offer)
+    peers.learnDoorKey(senderId, message.doorKey)
+    this.#send(brokerId, offer, { type: 'ack', of: messageId })
+    if (isDenied) return this.refuse(messageId, { code: 'ERR_REFUSED', message: '' })
+    this.#options.onOffer(senderId, message, {
+      offerId: messageId,
+      strategies: strategyOrder.filter(strategy => message.strategies.includes(strategy)),
+      target: {
+        peerId: senderId, brokers: [],
+        endpoints: { interfaces: message.interfaces, isSameMachine: peers.isSameMachine(senderId, message.machineTag) },
+      },
+    })
+  }
+
+  #takeLookup({ letter, brokerId }: Delivery, { inbox, doorKey }: LookupMessage): void {
+    const { access, budget, mailroom, addressFor, pool } = this.#options
+    const { senderId, senderKey, messageId } = letter
+    if (access.denies(senderId)) return
+    if (!access.isKnown(senderId) && !budget.takeStrangerOffer()) return
+    const address = addressFor(!access.needsAsking(senderId))
+    const { payload } = mailroom.seal({ type: 'ack', of: messageId, address }, { publicKey: senderKey, doorKey })
+    pool.publish(brokerId, inbox, payload).catch(() => {})
+  }
+
+  #remember(messageId: string, offer: OpenOffer): void {
+    this.#offers.set(messageId, offer)
+    const [eldest] = this.#offers.keys()
+    if (this.#offers.size > maxOpenOffers && eldest !== undefined) this.#offers.delete(eldest)
+  }
+
+  #send(brokerId: string, { peerId, message }: OpenOffer, reply: SignalMessage, messageId?: string): void {
+    const { pool, mailroom, peers } = this.#options
+    const recipient = { ...peers.recipient(peerId), doorKey: message.doorKey }
+    pool.publish(brokerId, message.inbox, mailroom.seal(reply, recipient, messageId).payload).catch(() => {})
+  }
+}
+
+const maxOpenOffers = 1_024

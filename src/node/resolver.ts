@@ -1,0 +1,127 @@
+import type { PeerTarget } from '../../machines/attempt/attempt.types.js'
+import { defaults } from '../config/defaults.js'
+import { ThroughlineError, type Failure } from '../errors/index.js'
+import type { Clock } from '../net/clock.js'
+import { decodeAddress, decodeAddressBytes, looksLikeAddress, type AddressRecord } from '../protocol/address.js'
+import { formatBrokerUrl, parseBrokerUrl } from '../protocol/broker-url.js'
+import { decodePeerId } from '../protocol/peer-id.js'
+import { nodeTopic } from '../protocol/topic.js'
+import type { Delivery, Mailroom } from '../streams/mailroom/mailroom.js'
+import type { BrokerLease, BrokerPool } from './broker-pool.js'
+import { askInWaves, pause } from './broker-waves.js'
+import type { PeerBook } from './peer-book.js'
+
+/** What resolving takes. */
+export interface ResolverOptions {
+  readonly pool: BrokerPool
+  readonly mailroom: Mailroom
+  readonly peers: PeerBook
+  readonly clock: Clock
+}
+
+/** Turns what the user wrote (an address, an id, `ID@broker-url`) into a target. */
+export class Resolver {
+  readonly #options: ResolverOptions
+
+  constructor(options: ResolverOptions) {
+    this.#options = options
+  }
+
+  /** Rejects with ERR_ADDRESS_*, ERR_BROKER_URL, ERR_PEER_UNKNOWN or ERR_NO_BROKER. */
+  async resolve(peer: string, signal: AbortSignal): Promise<PeerTarget> {
+    const text = peer.trim()
+    if (looksLikeAddress(text)) return this.#targetOf(decodeAddress(text))
+    const [id = '', ...broker] = text.split('@')
+    const peerId = id.toLowerCase()
+    const topic = nodeTopic(decodePeerId(peerId))
+    const brokers = broker.length > 0 ? [this.#options.pool.know(parseBrokerUrl(broker.join('@')))] : this.#options.pool.ranked(topic)
+    const target = this.#targetOf(await this.#lookUp(peerId, topic, brokers, signal))
+    return { ...target, brokers: [...new Set([...brokers.slice(0, broker.length), ...target.brokers])] }
+  }
+
+  #targetOf(record: AddressRecord): PeerTarget {
+    const { pool, peers } = this.#options
+    peers.learnDoorKey(record.id, record.doorKey)
+    const named = record.brokers.map(url => formatBrokerUrl(parseBrokerUrl(url))).filter(brokerId => pool.isUsable(brokerId))
+    const others = pool.ranked(nodeTopic(decodePeerId(record.id)))
+    return {
+      peerId: record.id,
+      brokers: [...new Set([...named.slice(0, defaults.signalling.foreignMax), ...others])],
+      endpoints: record.interfaces.length === 0 ? undefined : { interfaces: record.interfaces, isSameMachine: peers.isSameMachine(record.id, record.machineTag) },
+    }
+  }
+
+  async #lookUp(peerId: string, topic: string, brokers: readonly string[], signal: AbortSignal): Promise<AddressRecord> {
+    const { clock } = this.#options
+    if (brokers.length === 0) throw new ThroughlineError('ERR_NO_BROKER', 'an id alone needs a broker to ask, and there is none')
+    const lookup = new LookUp(this.#options, peerId, topic)
+    const stop = new AbortController()
+    const stopping = AbortSignal.any([signal, stop.signal])
+    try {
+      const asking = askInWaves({ brokers, first: defaults.signalling.lookupFirst, clock, signal: stopping, ask: brokerId => lookup.ask(brokerId, stopping) })
+      const nobody = asking.then(failures => (failures.length >= Math.min(brokers.length, defaults.signalling.lookupMaxBrokers) ? failures : new Promise<never>(() => {})))
+      const outcome = await Promise.race([lookup.answer, nobody, pause(clock, defaults.signalling.lookupTimeoutMs, signal)])
+      if (outcome === undefined) throw new ThroughlineError('ERR_PEER_UNKNOWN', `no broker had an answer for ${peerId}`, { facts: { peerId } })
+      if ('id' in outcome) return outcome
+      throw noBroker(outcome)
+    } finally {
+      stop.abort()
+      lookup.release()
+    }
+  }
+}
+
+/** One question to several brokers. */
+class LookUp {
+  readonly answer: Promise<AddressRecord>
+  readonly #options: ResolverOptions
+  readonly #peerId: string
+  readonly #topic: string
+  readonly #leases: BrokerLease[] = []
+  readonly #subscriptions: { unsubscribe(): void }[] = []
+  #resolve: (record: AddressRecord) => void = () => {}
+
+  constructor(options: ResolverOptions, peerId: string, topic: string) {
+    this.#options = options
+    this.#peerId = peerId
+    this.#topic = topic
+    this.answer = new Promise(resolve => (this.#resolve = resolve))
+  }
+
+  async ask(brokerId: string, signal: AbortSignal): Promise<void> {
+    const { pool, mailroom } = this.#options
+    this.#leases.push(pool.lease(brokerId))
+    await pool.online(brokerId, AbortSignal.any([signal, AbortSignal.timeout(defaults.signalling.connectTimeoutMs)]))
+    await pool.subscribe(brokerId, mailroom.inbox)
+    await this.#publish(brokerId, undefined)
+  }
+
+  release(): void {
+    for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe()
+    for (const lease of this.#leases.splice(0)) lease.release()
+  }
+
+  #publish(brokerId: string, nonce: Uint8Array | undefined): Promise<void> {
+    const { pool, mailroom, peers } = this.#options
+    const messageId = mailroom.newId()
+    this.#subscriptions.push(mailroom.replies$(messageId, this.#peerId).subscribe(delivery => this.#onReply(delivery)))
+    const lookup = { type: 'lookup', inbox: mailroom.inbox, doorKey: mailroom.doorKey, ...(nonce !== undefined && { nonce }) } as const
+    return pool.publish(brokerId, this.#topic, mailroom.seal(lookup, peers.recipient(this.#peerId), messageId).payload)
+  }
+
+  #onReply({ letter: { message }, brokerId }: Delivery): void {
+    if (message.type === 'challenge') return void this.#publish(brokerId, message.nonce).catch(() => {})
+    if (message.type !== 'ack' || message.address === undefined) return
+    try {
+      const record = decodeAddressBytes(message.address)
+      if (record.id === this.#peerId) this.#resolve(record)
+    } catch {
+      // an answer that is no address is no answer
+    }
+  }
+}
+
+const noBroker = (failures: readonly Failure[]) => {
+  const first = failures[0]
+  return new ThroughlineError(first?.code ?? 'ERR_NO_BROKER', `no broker could be asked: ${first?.message ?? 'none is configured'}`)
+}

@@ -1,0 +1,206 @@
+import { BehaviorSubject, distinctUntilChanged, map, Observable, startWith, Subject } from 'rxjs'
+import { createActor, type ActorRefFrom } from 'xstate'
+import { createNodeActors } from '../../machines/node/node.actors.js'
+import { nodeMachine } from '../../machines/node/node.machine.js'
+import { strategyOrder } from '../../machines/strategies.js'
+import { defaults } from '../config/defaults.js'
+import { ThroughlineError, type Failure } from '../errors/index.js'
+import { AttemptView } from './attempt-view.js'
+import { echoPings, pingProtocol } from './ping-responder.js'
+import type { NodeCore } from './node-core.js'
+import type { Handlers } from './handlers.js'
+import type { Attempt, DialOptions, HandleOptions, NetworkSummary, Node, NodeOptions, Pipe } from './types.js'
+
+type NodeActor = ActorRefFrom<typeof nodeMachine>
+
+/** The public face of a node: its core, seen through observables. */
+export class ThroughlineNode implements Node {
+  readonly actor: NodeActor
+  readonly name: string | undefined
+  readonly #core: NodeCore
+  readonly #handlers: Handlers
+  readonly #address$: BehaviorSubject<string>
+  readonly #pipes$ = new Subject<Pipe>()
+  #closing: Promise<void> | undefined
+
+  constructor(core: NodeCore, handlers: Handlers, { name, inspect }: NodeOptions) {
+    this.#core = core
+    this.#handlers = handlers
+    this.name = name
+    this.#address$ = new BehaviorSubject('')
+    handlers.add(pingProtocol, { onPipe: echoPings, accept: () => true })
+    const machine = nodeMachine.provide({
+      actors: createNodeActors({ open: () => core.open(), brokers$: core.brokers$, close: () => core.close() }),
+    })
+    const closeTimeoutMs = 2 * defaults.dial.lingerMs
+    this.actor = createActor(machine, { input: { startupWaitMs: defaults.signalling.startupWaitMs, closeTimeoutMs }, ...(inspect !== undefined && { inspect }) })
+    this.actor.subscribe({ error: () => {} })
+  }
+
+  /** Starts; resolves when the node is online. Rejects with what keeps it from listening. */
+  async start(): Promise<this> {
+    this.actor.start()
+    const { value, context } = await settled(this.actor, ({ value }) => value === 'online' || value === 'closed')
+    if (value === 'closed') throw failed(context.failure)
+    this.#address$.next(this.#core.address)
+    this.#core.changes$.subscribe(() => this.#refreshAddress())
+    return this
+  }
+
+  get id(): string {
+    return this.#core.identity.id
+  }
+
+  get address(): string {
+    return this.#address$.value
+  }
+
+  get address$(): Observable<string> {
+    return this.#address$.pipe(distinctUntilChanged())
+  }
+
+  get pipes$(): Observable<Pipe> {
+    return new Observable(subscriber => {
+      const remove = this.#handlers.add('', { onPipe: pipe => this.#pipes$.next(pipe), accept: () => true })
+      const subscription = this.#pipes$.subscribe(subscriber)
+      subscription.add(remove)
+      return subscription
+    })
+  }
+
+  get state$(): Observable<string> {
+    return snapshots(this.actor).pipe(map(({ value }) => (typeof value === 'string' ? value : 'starting')), distinctUntilChanged())
+  }
+
+  get network$(): Observable<NetworkSummary> {
+    return this.#core.changes$.pipe(startWith(undefined), map(() => this.#network()))
+  }
+
+  get degraded(): readonly string[] {
+    const missing = this.#core.homes.isOnline ? [] : ['signalling']
+    return [...missing, ...notInThisVersion]
+  }
+
+  async connect(peer: string, options: DialOptions = {}): Promise<Pipe> {
+    return this.dial(peer, options).pipe
+  }
+
+  dial(peer: string, { strategies, mode = 'race', timeoutMs = defaults.attempt.timeoutMs, protocol = '', firstBytes, signal }: DialOptions = {}): Attempt {
+    this.#assertUsable()
+    assertStrategies(strategies)
+    if (Buffer.byteLength(protocol) > 255) throw new ThroughlineError('ERR_PROTOCOL_NAME', 'a protocol name has at most 255 bytes')
+    if (firstBytes !== undefined && firstBytes.length > defaults.session.firstBytesMax) {
+      throw new ThroughlineError('ERR_MESSAGE_TOO_LARGE', `firstBytes has ${firstBytes.length} bytes; at most ${defaults.session.firstBytesMax} travel with OPEN`)
+    }
+    const leave = this.#core.budget.enterAttempt()
+    if (leave === undefined) throw new ThroughlineError('ERR_BUDGET', `${defaults.budget.knownAttempts} attempts are under way already`)
+    const entry = this.#core.registry.dial({ peer, protocol, firstBytes, attempt: { strategies: strategies ?? strategyOrder, mode, timeoutMs } })
+    const attempt = new AttemptView(entry, this.#core.clock)
+    const cancel = () => entry.actor.send({ type: 'connection.cancel', failure: { code: 'ERR_CANCELLED', message: 'the attempt was cancelled' } })
+    if (signal?.aborted === true) cancel()
+    signal?.addEventListener('abort', cancel)
+    const settle = () => {
+      leave()
+      signal?.removeEventListener('abort', cancel)
+    }
+    attempt.pipe.then(settle, settle)
+    return attempt
+  }
+
+  handle(protocol: string, handler: (pipe: Pipe) => void, { accept = () => true }: HandleOptions = {}): () => void {
+    if (protocol.startsWith('tl/') && !protocol.startsWith('tl/forward/1 ')) {
+      throw new ThroughlineError('ERR_PROTOCOL_NAME', `protocols that begin with tl/ are reserved: ${protocol}`)
+    }
+    return this.#handlers.add(protocol, { onPipe: handler, accept })
+  }
+
+  async settled({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const { homes, pool } = this.#core
+    const limit = AbortSignal.timeout(defaults.node.settledMaxMs)
+    await new Promise<void>((resolve, reject) => {
+      const settle = (conclude: () => void) => {
+        subscription.unsubscribe()
+        limit.removeEventListener('abort', onLimit)
+        signal?.removeEventListener('abort', onAbort)
+        conclude()
+      }
+      const onLimit = () => settle(resolve)
+      const onAbort = () => settle(() => reject(signal?.reason))
+      limit.addEventListener('abort', onLimit)
+      signal?.addEventListener('abort', onAbort)
+      const subscription = pool.changes$.subscribe(() => homes.isSettled && settle(resolve))
+      if (signal?.aborted === true) onAbort()
+      else if (homes.isSettled) settle(resolve)
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.actor.send({ type: 'node.close' })
+    await settled(this.actor, ({ status }) => status === 'done')
+    this.#address$.complete()
+    this.#pipes$.complete()
+  }
+
+  #assertUsable(): void {
+    if (this.#closing !== undefined) throw new ThroughlineError('ERR_NODE_CLOSED', 'the node is closed')
+  }
+
+  /** A new signature only when what it signs has changed. */
+  #refreshAddress(): void {
+    const facts = JSON.stringify([this.#core.homes.current, this.#core.ownAddresses])
+    if (facts === this.#addressFacts || this.#closing !== undefined) return
+    this.#addressFacts = facts
+    this.#address$.next(this.#core.address)
+  }
+
+  #addressFacts = ''
+
+  #network(): NetworkSummary {
+    const { ownAddresses, listenPort, pool, budget, windows } = this.#core
+    return {
+      interfaces: ownAddresses.map(({ interfaceName, family, address }) => ({ name: interfaceName, family, local: address })),
+      listenPort,
+      brokers: pool.status,
+      budgets: { ...budget.use, windowBytes: { used: windows.lent, limit: windows.limit } },
+    }
+  }
+}
+
+/** Services of the contract that this version does not have yet. */
+const notInThisVersion = ['stun', 'clock', 'portMapping']
+
+type NodeSnapshot = ReturnType<NodeActor['getSnapshot']>
+
+const snapshots = (actor: NodeActor): Observable<NodeSnapshot> =>
+  new Observable<NodeSnapshot>(subscriber => actor.subscribe(subscriber)).pipe(startWith(actor.getSnapshot()))
+
+function settled(actor: NodeActor, isReached: (snapshot: NodeSnapshot) => boolean): Promise<NodeSnapshot> {
+  return new Promise(resolve => {
+    const look = () => {
+      const snapshot = actor.getSnapshot()
+      if (!isReached(snapshot)) return
+      subscription?.unsubscribe()
+      resolve(snapshot)
+    }
+    const subscription: { unsubscribe(): void } | undefined = actor.subscribe({ next: look, complete: look })
+    look()
+  })
+}
+
+const failed = (failure: Failure | undefined): ThroughlineError =>
+  new ThroughlineError(failure?.code ?? 'ERR_INTERNAL', failure?.message ?? 'the node could not start')
+
+function assertStrategies(strategies: DialOptions['strategies']): void {
+  const unknown = strategies?.find(strategy => !strategyOrder.includes(strategy))
+  if (unknown !== undefined) throw new ThroughlineError('ERR_STRATEGY_UNKNOWN', `${String(unknown)} is no strategy of this version; there are ${strategyOrder.join(', ')}`)
+  if (strategies?.length === 0) throw new ThroughlineError('ERR_STRATEGY_UNKNOWN', `no strategy is left; there are ${strategyOrder.join(', ')}`)
+}

@@ -1,0 +1,97 @@
+import { defaults } from '../config/defaults.js'
+import { ThroughlineError } from '../errors/index.js'
+import { ByteReader, decodeUtf8 } from './byte-reader.js'
+import { ByteWriter } from './byte-writer.js'
+import type { FieldRule } from './fields.js'
+import { interfaceRecordBytes } from './interface-record.js'
+import { type StrategyName, strategyNames } from './strategy.js'
+import { isTopic } from './topic.js'
+
+/** Turns the value of one field into bytes and back; both directions throw ERR_MALFORMED for what has no valid form. */
+export interface FieldCodec<Value> extends FieldRule {
+  readonly encode: (value: Value) => Uint8Array
+  readonly decode: (bytes: Buffer) => Value
+}
+
+/** Bytes of a fixed length, or up to one; decoded values are copies. */
+const bytes = (tag: number, min: number, max = min): FieldCodec<Uint8Array> => ({
+  tag,
+  min,
+  max,
+  encode: (value) => value,
+  decode: (value) => Uint8Array.from(value),
+})
+
+/** Ids of sessions, attempts and messages: 16 bytes, in hexadecimal outside. */
+const identifier = (tag: number): FieldCodec<string> => ({
+  tag,
+  min: 16,
+  max: 16,
+  encode: decodeHexId,
+  decode: (value) => value.toString('hex'),
+})
+
+const text = (tag: number, max: number, isValid: (value: string) => boolean): FieldCodec<string> => ({
+  tag,
+  min: 0,
+  max,
+  encode: (value) => Buffer.from(check(value, isValid)),
+  decode: (value) => check(decodeUtf8(value), isValid),
+})
+
+/** Times and durations: fractions are dropped, and what exceeds the field becomes its greatest value. */
+const integer = (tag: number, size: 2 | 6): FieldCodec<number> => ({
+  tag,
+  min: size,
+  max: size,
+  encode: (value) => {
+    const whole = Math.floor(Math.min(Math.max(value, 0), 2 ** (8 * size) - 1))
+    return size === 2 ? new ByteWriter(size).u16(whole).finish() : new ByteWriter(size).u48(whole).finish()
+  },
+  decode: (value) => (size === 2 ? new ByteReader(value).u16() : new ByteReader(value).u48()),
+})
+
+const strategies: FieldCodec<readonly StrategyName[]> = {
+  tag: 4,
+  min: 0,
+  max: defaults.protocol.maxStrategies,
+  encode: (value) => Uint8Array.from(value, (strategy) => strategyNames.indexOf(strategy) + 1),
+  // Codes of later versions are ignored, and so are repetitions.
+  decode: (value) => [...new Set(value)].flatMap((code) => strategyNames[code - 1] ?? []),
+}
+
+/** The fields of protocol section 4.3 that hold one value, by the property of a message they become. */
+export const signalCodecs = {
+  session: identifier(1),
+  attempt: identifier(2),
+  protocol: text(3, defaults.protocol.maxProtocolBytes, () => true),
+  strategies,
+  inbox: text(6, 64, isTopic),
+  doorKey: bytes(7, 16),
+  machineTag: bytes(8, 8),
+  brokerRttMs: integer(9, 2),
+  receivedAtMs: integer(10, 6),
+  of: identifier(11),
+  code: text(12, 64, (value) => /^ERR_[A-Z0-9_]+$/.test(value)),
+  nonce: bytes(13, 16),
+  address: bytes(14, 0, defaults.protocol.maxAddressBytes),
+}
+
+/** The bounds of every field of section 4.3. */
+export const signalTable = {
+  ...signalCodecs,
+  interfaces: { tag: 5, ...interfaceRecordBytes, list: 2 * defaults.node.maxInterfacesPerFamily },
+}
+
+/** Reads the hexadecimal form of a 16-byte id; throws ERR_MALFORMED. */
+export function decodeHexId(id: string): Buffer {
+  return Buffer.from(
+    check(id, (value) => /^[0-9a-f]{32}$/.test(value)),
+    'hex',
+  )
+}
+
+function check(value: string, isValid: (value: string) => boolean): string {
+  if (!isValid(value)) throw new ThroughlineError('ERR_MALFORMED', 'A text in a message does not have the form of its field.')
+  return value
+}

@@ -1,0 +1,111 @@
+import { encodeData, framesFrom } from '../../protocol/data-frames.js'
+
+/** A write that waits to be framed. */
+interface Waiting {
+  readonly chunk: Uint8Array
+  readonly done?: () => void
+}
+
+/** Encoded DATA frames the peer has not acknowledged; `start` is the offset of their first byte. */
+interface Batch {
+  readonly start: number
+  readonly end: number
+  readonly encoded: Buffer
+}
+
+/**
+ * The sending half of a session: writes waiting for credit, and sent bytes waiting for acknowledgement. Bounds: the
+ * first by the Duplex above (it waits for `done`), the second by the credit passed to `take`.
+ */
+export class SendBuffer {
+  readonly #waiting: Waiting[] = []
+  readonly #batches: Batch[] = []
+  /** Writers whose bytes are framed and who were not told yet. */
+  #framedWriters: (() => void)[] = []
+  #waitingBytes = 0
+  #framed = 0
+  #acknowledged = 0
+
+  /** Offset after the last framed byte. */
+  get framed(): number {
+    return this.#framed
+  }
+
+  /** Offset up to which the peer has everything. */
+  get acknowledged(): number {
+    return this.#acknowledged
+  }
+
+  get waitingBytes(): number {
+    return this.#waitingBytes
+  }
+
+  /** True when every byte accepted so far is with the peer. */
+  get isSettled(): boolean {
+    return this.#waitingBytes === 0 && this.#acknowledged === this.#framed
+  }
+
+  /** Accepts bytes; `done` is called when they are framed and the memory of `chunk` is the caller's again. */
+  push(chunk: Uint8Array, done?: () => void): void {
+    if (chunk.length === 0) return done?.()
+    this.#waiting.push(done === undefined ? { chunk } : { chunk, done })
+    this.#waitingBytes += chunk.length
+  }
+
+  /** Frames at most `maxBytes` waiting bytes; undefined when nothing waits or fits. Call `tellWriters` once they are written. */
+  take(maxBytes: number): Buffer | undefined {
+    const length = Math.min(this.#waitingBytes, maxBytes)
+    if (length <= 0) return undefined
+    const encoded = encodeData(this.#waiting.map(({ chunk }) => chunk), length, this.#framed)
+    const start = this.#framed
+    this.#framed += length
+    this.#batches.push({ start, end: this.#framed, encoded })
+    this.#release(length)
+    return encoded
+  }
+
+  /** Calls back the writers of what was framed. They may write or end at once, so the frames must be on their way before. */
+  tellWriters(): void {
+    const writers = this.#framedWriters
+    if (writers.length === 0) return
+    this.#framedWriters = []
+    for (const done of writers) done()
+  }
+
+  /** Notes an acknowledgement; false when it claims bytes that were never sent. */
+  acknowledge(offset: number): boolean {
+    if (offset > this.#framed) return false
+    if (offset <= this.#acknowledged) return true
+    this.#acknowledged = offset
+    let gone = 0
+    while (gone < this.#batches.length && this.#batches[gone]!.end <= offset) gone++
+    this.#batches.splice(0, gone)
+    return true
+  }
+
+  /** Everything sent from `offset` on, to be sent again on a new channel. */
+  *resend(offset: number): Iterable<Buffer> {
+    for (const { start, end, encoded } of this.#batches) {
+      if (end > offset) yield framesFrom(encoded, start, offset)
+    }
+  }
+
+  /** Forgets all; waiting writers are not called back, the stream above tells them. */
+  drop(): void {
+    this.#waiting.length = 0
+    this.#framedWriters = []
+    this.#batches.length = 0
+    this.#waitingBytes = 0
+  }
+
+  #release(length: number): void {
+    this.#waitingBytes -= length
+    let left = length
+    let whole = 0
+    while (whole < this.#waiting.length && this.#waiting[whole]!.chunk.length <= left) left -= this.#waiting[whole++]!.chunk.length
+    const finished = this.#waiting.splice(0, whole)
+    const head = this.#waiting[0]
+    if (left > 0 && head !== undefined) this.#waiting[0] = { ...head, chunk: head.chunk.subarray(left) }
+    for (const { done } of finished) if (done !== undefined) this.#framedWriters.push(done)
+  }
+}

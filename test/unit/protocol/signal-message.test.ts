@@ -1,0 +1,88 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { decodeSignalBody, encodeSignalBody, type LookupMessage, type OfferMessage, signalTypeCode } from '../../../src/protocol/signal-message.js'
+import { anyMessage } from './arbitraries.js'
+
+const malformed = expect.objectContaining({ code: 'ERR_MALFORMED' }) as Error
+const id = (digit: string) => digit.repeat(32)
+const inbox = `tl/1/${'a'.repeat(32)}`
+const offer: OfferMessage = {
+  type: 'offer',
+  session: id('1'),
+  attempt: id('2'),
+  protocol: 'chat',
+  strategies: ['direct', 'relay'],
+  interfaces: [{ family: 4, local: { host: '10.0.0.1', port: 1 } }],
+  inbox,
+  doorKey: new Uint8Array(16),
+  machineTag: new Uint8Array(8),
+  brokerRttMs: 12,
+}
+const lookup: LookupMessage = { type: 'lookup', inbox, doorKey: new Uint8Array(16) }
+const field = (tag: number, value: Uint8Array) => Buffer.concat([Buffer.from([tag, value.length >> 8, value.length & 255]), value])
+
+describe('signal message', () => {
+  it('is given back, whatever its type and optional parts', () => {
+    fc.assert(fc.property(anyMessage, (message) => void expect(decodeSignalBody(signalTypeCode(message), encodeSignalBody(message))).toEqual(message)), { numRuns: 500 })
+  })
+
+  it('is refused when cut off inside a field or before a required one', () => {
+    const body = encodeSignalBody(offer)
+    for (let length = 0; length < body.length; length++) expect(() => decodeSignalBody(1, body.subarray(0, length))).toThrow(malformed)
+  })
+
+  it.each([0, 3, 4, 9, 11, 255])('is refused for the reserved or unknown type %d', (type) => {
+    expect(() => decodeSignalBody(type, encodeSignalBody(offer))).toThrow(malformed)
+  })
+
+  it('skips fields of other types and of later versions', () => {
+    const body = Buffer.concat([encodeSignalBody(lookup), field(9, new Uint8Array(2)), field(99, new Uint8Array(5))])
+    expect(decodeSignalBody(10, body)).toEqual(lookup)
+  })
+
+  it('ignores strategies of later versions and repeated ones', () => {
+    const body = encodeSignalBody({ ...offer, strategies: ['punch'] })
+    const at = body.indexOf(field(4, Uint8Array.of(3)))
+    const changed = Buffer.concat([body.subarray(0, at), field(4, Uint8Array.of(9, 3, 0, 3, 1)), body.subarray(at + 4)])
+    expect(decodeSignalBody(1, changed)).toMatchObject({ strategies: ['punch', 'direct'] })
+  })
+
+  it('rounds times down and holds the round trip to its field', () => {
+    const decoded = decodeSignalBody(1, encodeSignalBody({ ...offer, brokerRttMs: 1e9 }))
+    expect(decoded).toMatchObject({ brokerRttMs: 65_535 })
+    expect(decodeSignalBody(1, encodeSignalBody({ ...offer, brokerRttMs: 1.9 }))).toMatchObject({ brokerRttMs: 1 })
+  })
+
+  it.each([
+    ['a wildcard as inbox', { ...lookup, inbox: 'tl/1/#' }],
+    ['a foreign topic as inbox', { ...lookup, inbox: 'home/alarm' }],
+    ['a short session', { ...offer, session: '12' }],
+    ['an upper-case attempt', { ...offer, attempt: id('A') }],
+    ['a long protocol', { ...offer, protocol: 'x'.repeat(256) }],
+    ['a short door key', { ...offer, doorKey: new Uint8Array(15) }],
+    ['a code that is none', { type: 'refuse', attempt: id('1'), of: id('2'), code: '\u001b[2J' }],
+    ['a long address', { type: 'ack', of: id('1'), address: new Uint8Array(1_025) }],
+  ] as const)('is not written with %s', (_, message) => {
+    expect(() => encodeSignalBody(message)).toThrow(malformed)
+  })
+
+  it.each([
+    ['a wildcard as inbox', Buffer.concat([field(6, Buffer.from(`tl/1/${'+'.repeat(32)}`)), field(7, new Uint8Array(16))])],
+    ['a repeated door key', Buffer.concat([encodeSignalBody(lookup), field(7, new Uint8Array(16))])],
+    ['a nonce of 15 bytes', Buffer.concat([encodeSignalBody(lookup), field(13, new Uint8Array(15))])],
+  ])('is not read with %s', (_, body) => {
+    expect(() => decodeSignalBody(10, body)).toThrow(malformed)
+  })
+
+  it('is refused by code, whatever the bytes', () => {
+    fc.assert(
+      fc.property(fc.nat(12), fc.uint8Array({ maxLength: 300 }), (type, body) => {
+        try {
+          decodeSignalBody(type, body)
+        } catch (error) {
+          expect(error).toEqual(malformed)
+        }
+      }),
+    )
+  })
+})
