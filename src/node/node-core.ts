@@ -128,6 +128,11 @@ export class NodeCore {
     return this.#listener.port
   }
 
+  /** False for a node without brokers, or one that only connects those it needs. */
+  get awaitsBroker(): boolean {
+    return this.#isInbound && this.homes.current.length + this.pool.ranked('').length > 0
+  }
+
   /** Connects the homes; true while one is online. */
   get brokers$(): Observable<boolean> {
     return new Observable<boolean>(subscriber => {

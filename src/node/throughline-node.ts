@@ -33,7 +33,8 @@ export class ThroughlineNode implements Node {
       actors: createNodeActors({ open: () => core.open(), brokers$: core.brokers$, close: () => core.close() }),
     })
     const closeTimeoutMs = 2 * defaults.dial.lingerMs
-    this.actor = createActor(machine, { input: { startupWaitMs: defaults.signalling.startupWaitMs, closeTimeoutMs }, ...(inspect !== undefined && { inspect }) })
+    const startupWaitMs = core.awaitsBroker ? defaults.signalling.startupWaitMs : 0
+    this.actor = createActor(machine, { input: { startupWaitMs, closeTimeoutMs }, ...(inspect !== undefined && { inspect }) })
     this.actor.subscribe({ error: () => {} })
   }
 
