@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os'
 import { ThroughlineError } from '../errors/index.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
 import { ipScope } from '../nat/ip-scope.js'
-import { formatEndpoint, type Endpoint } from '../protocol/endpoint.js'
+import type { Endpoint } from '../protocol/endpoint.js'
 
 /**
  * Addresses of the usable interfaces: up, not loopback; link-local ones only where an interface has nothing better in
@@ -35,6 +35,3 @@ export function sourceFor({ host, port }: Endpoint, family: 4 | 6): Promise<stri
     socket.connect(port, host, () => settle(socket.address().address))
   })
 }
-
-/** Addresses as they would be listed for a port. */
-export const endpointsAt = (own: readonly OwnAddress[], port: number): readonly string[] => own.map(({ address }) => formatEndpoint({ host: address, port }))

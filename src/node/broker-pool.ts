@@ -3,7 +3,7 @@ import { createActor, type ActorRefFrom, type InspectionEvent } from 'xstate'
 import { createSignallingActors } from '../../machines/signalling/signalling.actors.js'
 import { defaultSignallingPolicy, signallingMachine } from '../../machines/signalling/signalling.machine.js'
 import { defaults } from '../config/defaults.js'
-import { ThroughlineError, type Failure } from '../errors/index.js'
+import { ThroughlineError, toFailure, type Failure } from '../errors/index.js'
 import type { Clock } from '../net/clock.js'
 import { connectBroker, type BrokerLink } from '../net/mqtt-link.js'
 import { ResourceTable } from '../net/resource-table.js'
@@ -21,6 +21,9 @@ interface Broker {
   downSinceMs: number | undefined
   leases: number
   cancelDrop: (() => void) | undefined
+  /** Subscriptions of the current link, and those the broker has granted. */
+  readonly granted: Map<string, Promise<void>>
+  readonly served: Set<string>
   readonly waiting: Set<() => void>
 }
 
@@ -144,21 +147,31 @@ export class BrokerPool {
   /** Subscribes a topic now and whenever the broker's link comes up again. Resolves when it is granted on the current link. */
   async subscribe(brokerId: string, topic: string): Promise<void> {
     const topics = this.#topics.get(brokerId) ?? new Set()
-    this.#topics.set(brokerId, topics)
-    const isNew = !topics.has(topic)
-    topics.add(topic)
-    const link = this.#brokers.get(brokerId)?.link
-    if (link !== undefined && (isNew || !this.#granted.get(link)?.has(topic))) await this.#grant(link, topic)
+    this.#topics.set(brokerId, topics.add(topic))
+    const broker = this.#brokers.get(brokerId)
+    if (broker?.link !== undefined) await this.#grant(broker, broker.link, topic)
   }
 
-  readonly #granted = new WeakMap<BrokerLink, Map<string, Promise<void>>>()
+  /** Once per link and topic; the broker serves when all its topics are granted. */
+  #grant(broker: Broker, link: BrokerLink, topic: string): Promise<void> {
+    const known = broker.granted.get(topic)
+    if (known !== undefined) return known
+    const granting = link.subscribe(topic, { signal: this.#stop.signal }).then(
+      () => this.#onGranted(broker, link, topic),
+      (error: unknown) => {
+        if (broker.link === link) broker.failure = toFailure(error, 'ERR_BROKER_REFUSED')
+        throw error
+      },
+    )
+    broker.granted.set(topic, granting)
+    return granting
+  }
 
-  #grant(link: BrokerLink, topic: string): Promise<void> {
-    const granted = this.#granted.get(link) ?? new Map<string, Promise<void>>()
-    this.#granted.set(link, granted)
-    const running = granted.get(topic) ?? link.subscribe(topic, { signal: this.#stop.signal })
-    granted.set(topic, running)
-    return running
+  #onGranted(broker: Broker, link: BrokerLink, topic: string): void {
+    if (broker.link !== link) return
+    broker.served.add(topic)
+    broker.downSinceMs = undefined
+    this.#changes$.next()
   }
 
   /** Publishes if the broker is online; resolves at its acknowledgement. */
@@ -172,19 +185,26 @@ export class BrokerPool {
     return this.#brokers.get(brokerId)?.link?.rttMs ?? 0
   }
 
-  /** Since when a leased broker is down, ms of the clock; undefined while it is up. */
+  /** Since when a leased broker does not serve us, ms of the clock; undefined while it does. */
   downSinceMs(brokerId: string): number | undefined {
     return this.#brokers.get(brokerId)?.downSinceMs
   }
 
-  isOnline(brokerId: string): boolean {
-    return this.#brokers.get(brokerId)?.link !== undefined
+  /** True when the broker is connected and has granted every topic: what is sent to us there arrives. */
+  isServing(brokerId: string): boolean {
+    const broker = this.#brokers.get(brokerId)
+    return broker?.link !== undefined && [...(this.#topics.get(brokerId) ?? [])].every(topic => broker.served.has(topic))
+  }
+
+  /** How many brokers are on our list. */
+  get size(): number {
+    return this.#own.size
   }
 
   /** True when the broker has had its first answer, good or bad. */
   hasAnswered(brokerId: string): boolean {
     const broker = this.#brokers.get(brokerId)
-    return broker !== undefined && (broker.link !== undefined || broker.hasFailed)
+    return broker !== undefined && (broker.hasFailed || broker.failure !== undefined || this.isServing(brokerId))
   }
 
   get status(): readonly BrokerStatus[] {
@@ -209,7 +229,9 @@ export class BrokerPool {
   #start(brokerId: string): Broker {
     const { inspect, clock } = this.#options
     const actor = createActor(this.#machine, { input: { brokerId, policy: defaultSignallingPolicy }, ...(inspect !== undefined && { inspect }) })
-    const broker: Broker = { actor, link: undefined, failure: undefined, hasFailed: false, downSinceMs: clock.now(), leases: 0, cancelDrop: undefined, waiting: new Set() }
+    const broker: Broker = {
+      actor, link: undefined, failure: undefined, hasFailed: false, downSinceMs: clock.now(), leases: 0, cancelDrop: undefined, granted: new Map(), served: new Set(), waiting: new Set(),
+    }
     this.#brokers.set(brokerId, broker)
     actor.subscribe({ next: ({ context }) => this.#onSnapshot(brokerId, broker, context), error: () => {} })
     actor.start()
@@ -223,12 +245,18 @@ export class BrokerPool {
     if (context.lastFailure !== undefined) broker.hasFailed = true
     if (hasChanged) {
       broker.link = link
-      broker.downSinceMs = link === undefined ? this.#options.clock.now() : undefined
-      link?.messages$.subscribe(({ payload }) => this.#messages$.next({ brokerId, payload }))
-      for (const topic of link === undefined ? [] : (this.#topics.get(brokerId) ?? [])) this.#grant(link!, topic).catch(() => {})
+      broker.granted.clear()
+      broker.served.clear()
+      broker.downSinceMs ??= this.#options.clock.now()
+      if (link !== undefined) this.#onLink(brokerId, broker, link)
     }
     for (const look of [...broker.waiting]) look()
     this.#changes$.next()
+  }
+
+  #onLink(brokerId: string, broker: Broker, link: BrokerLink): void {
+    link.messages$.subscribe(({ payload }) => this.#messages$.next({ brokerId, payload }))
+    for (const topic of this.#topics.get(brokerId) ?? []) this.#grant(broker, link, topic).catch(() => {})
   }
 
   #drop(brokerId: string, broker: Broker): void {

@@ -49,7 +49,7 @@ export class Homes {
   }
 
   get isOnline(): boolean {
-    return this.#current.some(brokerId => this.#pool.isOnline(brokerId))
+    return this.#current.some(brokerId => this.#pool.isServing(brokerId))
   }
 
   close(): void {
@@ -66,7 +66,7 @@ export class Homes {
 
   #look(): void {
     if (this.#isClosed) return
-    const online = this.#ranked.filter(brokerId => this.#leases.has(brokerId) && this.#pool.isOnline(brokerId))
+    const online = this.#ranked.filter(brokerId => this.#leases.has(brokerId) && this.#pool.isServing(brokerId))
     if (online.length < wanted) this.#replaceTheDead(wanted - online.length)
     for (const brokerId of online.slice(wanted)) this.#leave(brokerId)
     const next = online.length > 0 ? online.slice(0, wanted) : this.#current
@@ -78,7 +78,7 @@ export class Homes {
   /** Leases one more broker for each that has been down long enough, while there are any. */
   #replaceTheDead(missing: number): void {
     const nowMs = this.#clock.now()
-    const down = [...this.#leases.keys()].filter(brokerId => !this.#pool.isOnline(brokerId))
+    const down = [...this.#leases.keys()].filter(brokerId => !this.#pool.isServing(brokerId))
     const given = down.filter(brokerId => nowMs - (this.#pool.downSinceMs(brokerId) ?? nowMs) < replaceAfterMs).length
     const spare = this.#ranked.filter(brokerId => !this.#leases.has(brokerId))
     for (const brokerId of spare.slice(0, Math.max(0, missing - given))) this.#take(brokerId)

@@ -1,18 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { distinctUntilChanged, map, Observable, startWith, Subject } from 'rxjs'
-import { createAttemptActors } from '../../machines/attempt/attempt.actors.js'
-import { attemptMachine } from '../../machines/attempt/attempt.machine.js'
-import { createCandidateActors } from '../../machines/candidate/candidate.actors.js'
-import { candidateMachine } from '../../machines/candidate/candidate.machine.js'
-import { createConnectionActors } from '../../machines/connection/connection.actors.js'
-import { connectionMachine } from '../../machines/connection/connection.machine.js'
-import { createDialActors } from '../../machines/dial/dial.actors.js'
-import { directMachine } from '../../machines/direct/direct.machine.js'
-import { createPipeSessionActors } from '../../machines/pipe-session/pipe-session.actors.js'
-import { pipeSessionMachine } from '../../machines/pipe-session/pipe-session.machine.js'
-import { reverseMachine } from '../../machines/reverse/reverse.machine.js'
 import { defaults } from '../config/defaults.js'
-import { ThroughlineError, type Failure } from '../errors/index.js'
+import type { Failure } from '../errors/index.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
 import { isInPrefix } from '../nat/ip-scope.js'
 import { Budget } from '../net/budget.js'
@@ -37,9 +26,10 @@ import { BrokerPool } from './broker-pool.js'
 import { Homes } from './homes.js'
 import { InboundSockets } from './inbound-sockets.js'
 import { interfaceRecords } from './local-endpoints.js'
-import { exchangeOffer$ } from './offer-exchange.js'
+import { exchangeOffer$, type ExchangeOptions } from './offer-exchange.js'
 import { OfferDesk } from './offer-desk.js'
 import { PeerBook } from './peer-book.js'
+import { provideConnectionMachine } from './provide-machines.js'
 import { Resolver } from './resolver.js'
 import type { Handler } from './handlers.js'
 import { SessionRegistry } from './session-registry.js'
@@ -101,7 +91,7 @@ export class NodeCore {
       onArrival: (channel, hello) => this.registry.arrived(channel, hello),
     })
     this.registry = new SessionRegistry({
-      machine: this.#connectionMachine(securer, handler), channels: this.#channels, pool: this.windows, clock, inspect, handler,
+      machine: this.#wire(securer, handler), channels: this.#channels, pool: this.windows, clock, inspect, handler,
       newId: () => randomBytes(16).toString('hex'),
     })
     this.registry.scopeOf = channel => (this.#isLocal(channel) ? 'local' : 'external')
@@ -130,7 +120,7 @@ export class NodeCore {
 
   /** False for a node without brokers, or one that only connects those it needs. */
   get awaitsBroker(): boolean {
-    return this.#isInbound && this.homes.current.length + this.pool.ranked('').length > 0
+    return this.#isInbound && this.pool.size > 0
   }
 
   /** Connects the homes; true while one is online. */
@@ -155,7 +145,7 @@ export class NodeCore {
   }
 
   get address(): string {
-    return `tl1${encodeBase32(this.addressBytes())}`
+    return this.#isInbound ? `tl1${encodeBase32(this.addressBytes())}` : ''
   }
 
   /** Ends everything, pipes first. */
@@ -203,58 +193,20 @@ export class NodeCore {
 
   #desk!: OfferDesk
 
-  #connectionMachine(securer: Securer, handler: NodeCoreOptions['handler']): typeof connectionMachine {
-    const { clock, budget, access } = this
-    const candidate = candidateMachine.provide({
-      actors: createCandidateActors({
-        sockets: this.#sockets, channels: this.#channels, securer, clock,
-        forbid: dial => this.#forbid(dial),
-        serve: (channel, hello) => this.#inbound.serve(channel, hello),
-      }),
-    })
-    const dialActors = createDialActors({
-      clock, own: () => this.#own, isKnown: peerId => access.isKnown(peerId), strangerDials: budget.strangerDialsPerOffer, maxCandidates: defaults.dial.maxCandidates,
-    })
-    const attemptActors = createAttemptActors({
+  #wire(securer: Securer, handler: NodeCoreOptions['handler']): ReturnType<typeof provideConnectionMachine> {
+    const { clock, budget, access, pool } = this
+    const exchange: ExchangeOptions = {
+      pool, mailroom: this.#mailroom, peers: this.#peers, clock, ownInterfaces: () => this.#interfaces(), keep: (key, kept) => this.registry.keep(key, kept),
+    }
+    return provideConnectionMachine({
+      sockets: this.#sockets, channels: this.#channels, securer, clock, budget, access, handler,
+      own: () => this.#own,
+      forbid: dial => this.#forbid(dial),
+      serve: (channel, hello) => this.#inbound.serve(channel, hello),
       resolve: (peer, signal) => this.#resolver.resolve(peer, signal),
-      offer$: request => exchangeOffer$({
-        pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, clock, ownInterfaces: () => this.#interfaces(),
-        keep: (sessionKey, exchange) => {
-          const entry = this.registry.get(sessionKey)
-          if (entry !== undefined) entry.exchange = joined(entry.exchange, exchange)
-        },
-      }, request),
-      answer$: (offerId, strategies) => this.#desk.answer$(offerId, strategies),
-      open$: (sessionKey, channelId) => this.registry.openChannel$(sessionKey, channelId),
-      endChannels: (sessionKey, exceptId) => this.registry.endChannels(sessionKey, exceptId),
-    })
-    const attempt = attemptMachine.provide({
-      actors: {
-        ...attemptActors.actors,
-        direct: directMachine.provide({ actors: { ...dialActors, candidate } }),
-        reverse: reverseMachine.provide({ actors: { ...dialActors, candidate } }),
-      },
-      actions: attemptActors.actions,
-    })
-    const pipeActors = createPipeSessionActors({
-      session: key => this.registry.get(key)?.session,
-      accept: (key, channelId) => this.registry.accept(key, channelId),
-    })
-    return connectionMachine.provide({
-      actors: {
-        attempt,
-        pipeSession: pipeSessionMachine.provide(pipeActors),
-        acceptOpen: pipeActors.actors.acceptOpen,
-        ...createConnectionActors({
-          authorize: async (request, signal) => {
-            if (handler(request.protocol) === undefined) throw new ThroughlineError('ERR_UNHANDLED_PROTOCOL', `nobody handles ${request.protocol || 'the default protocol'} here`)
-            return access.decide(request, signal) as Promise<typeof request.strategies>
-          },
-          tellPending: (_key, channelId) => this.registry.tellPending(channelId),
-          refuseChannel: (channelId, failure) => this.registry.refuseChannel(channelId, failure),
-          refuseOffer: (offerId, failure) => this.#desk.refuse(offerId, failure),
-        }),
-      },
+      offer$: request => exchangeOffer$(exchange, request),
+      desk: () => this.#desk,
+      registry: () => this.registry,
     })
   }
 
@@ -275,18 +227,6 @@ export class NodeCore {
       this.changes$.next()
     })
   }
-}
-
-/** A later round of the same attempt adds its exchange to the earlier one. */
-const joined = (earlier: SessionEntryExchange | undefined, later: SessionEntryExchange): SessionEntryExchange =>
-  earlier === undefined ? later : {
-    withdraw: () => [earlier, later].forEach(exchange => exchange.withdraw()),
-    release: () => [earlier, later].forEach(exchange => exchange.release()),
-  }
-
-interface SessionEntryExchange {
-  withdraw(): void
-  release(): void
 }
 
 function ownAddressesOrNone(names: readonly string[] | undefined): readonly OwnAddress[] {

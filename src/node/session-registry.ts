@@ -38,7 +38,8 @@ export interface SessionEntry {
   peerId: string | undefined
   session: Session | undefined
   pipe: SessionPipe | undefined
-  exchange: KeptExchange | undefined
+  /** One per round. */
+  readonly exchanges: KeptExchange[]
 }
 
 /** What a dial asks for. */
@@ -103,7 +104,7 @@ export class SessionRegistry {
     const startedAtMs = this.#options.clock.now()
     const attemptInput: AttemptInput = { role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, peer, startedAtMs, policy, ...attempt }
     const actor = this.#createActor({ role: 'initiator', sessionKey: key, peerId: undefined, protocol, attempt: attemptInput })
-    return this.#start({ key, role: 'initiator', sessionId, attemptId, protocol, firstBytes, actor, startedAtMs, peerId: undefined, session: undefined, pipe: undefined, exchange: undefined })
+    return this.#start({ key, role: 'initiator', sessionId, attemptId, protocol, firstBytes, actor, startedAtMs, peerId: undefined, session: undefined, pipe: undefined, exchanges: [] })
   }
 
   /** An offer arrived: a new connection as responder, or the next round of one that is there. */
@@ -215,6 +216,11 @@ export class SessionRegistry {
     this.#options.channels.releaseWhere((channel, id) => id !== exceptId && channel.owner === key)
   }
 
+  /** Keeps what a dial's exchange of offers holds until the connection ends; a later round adds to it. */
+  keep(key: string, exchange: KeptExchange): void {
+    this.#entries.get(key)?.exchanges.push(exchange)
+  }
+
   /** Resolves when no connection is left. */
   idle(): Promise<void> {
     if (this.#entries.size === 0) return Promise.resolve()
@@ -236,7 +242,7 @@ export class SessionRegistry {
     const actor = this.#createActor({
       role: 'responder', sessionKey: key, peerId, protocol, attempt, ...(offer !== undefined && { offer }), ...(channelId !== undefined && { channelId }),
     })
-    this.#start({ key, role: 'responder', sessionId, attemptId, protocol, firstBytes: undefined, actor, startedAtMs: attempt.startedAtMs, peerId, session: undefined, pipe: undefined, exchange: undefined })
+    this.#start({ key, role: 'responder', sessionId, attemptId, protocol, firstBytes: undefined, actor, startedAtMs: attempt.startedAtMs, peerId, session: undefined, pipe: undefined, exchanges: [] })
   }
 
   #createActor(input: ConnectionInput): ConnectionActor {
@@ -278,8 +284,10 @@ export class SessionRegistry {
       if (failure === undefined) this.#tombstones.set(entry.key, { receivedOffset, maxOffset: receivedOffset }, this.#options.clock.now())
       entry.session.close(failure)
     }
-    if (entry.pipe === undefined && failure !== undefined) entry.exchange?.withdraw()
-    entry.exchange?.release()
+    for (const exchange of entry.exchanges) {
+      if (entry.pipe === undefined && failure !== undefined) exchange.withdraw()
+      exchange.release()
+    }
     this.#changes$.next()
     if (this.#entries.size > 0) return
     for (const resolve of this.#idleWaiters.splice(0)) resolve()

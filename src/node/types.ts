@@ -108,7 +108,7 @@ export interface HandleOptions {
 export interface Node {
   readonly id: string
   readonly name: string | undefined
-  /** Text to give to others; see `address$` for changes. Undefined in an outbound-only node. */
+  /** Text to give to others; see `address$` for changes. `''` in an outbound-only node. */
   readonly address: string
   readonly address$: Observable<string>
   /** Inbound pipes of the default protocol `''`; subscribing makes this node handle it. */

@@ -36,7 +36,7 @@ export function startCli(...args: string[]): CliProcess {
   }
 }
 
-/** The JSON lines of one stream, read from the first wish on. */
+/** The JSON lines of one stream: stdout, which may carry bytes, is read from the first wish on, stderr from the start (Node discards it at exit otherwise). */
 class Events {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #name: 'stdout' | 'stderr'
@@ -48,6 +48,7 @@ class Events {
   constructor(child: ChildProcessWithoutNullStreams, name: 'stdout' | 'stderr') {
     this.#child = child
     this.#name = name
+    if (name === 'stderr') this.#read()
   }
 
   first(name: string): Promise<Record<string, unknown>> {

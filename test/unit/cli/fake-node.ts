@@ -9,6 +9,7 @@ const ids = { initiator: 'i'.repeat(52), responder: 'r'.repeat(52) }
 
 /** One end of an in-memory pipe: back-pressure, half-close, acknowledged by being read at the other end. */
 export class FakePipe extends Duplex implements Pipe {
+  readonly elapsedMs = 5
   readonly session = 'ab'.repeat(16)
   readonly path = path
   readonly path$ = of(path)
