@@ -1,3 +1,4 @@
+export { connectionLogic, type ConnectionLogicInput, type PipeOpened } from './node/connection-logic.js'
 export { createNode } from './node/create-node.js'
 export { loadIdentity } from './node/load-identity.js'
 export { ConnectError, codes, isErrorCode, ThroughlineError, type CodeEntry, type ErrorCode, type Failure } from './errors/index.js'

@@ -12,6 +12,8 @@ export interface DialResources {
   readonly own: () => readonly OwnAddress[]
   /** Allowed, a contact, or accepted by the application's `authorize`. */
   readonly isKnown: (peerId: string) => boolean
+  /** Resolves when no socket from these hosts is in TLS on our port, or a short limit has passed. */
+  readonly awaitInbound: (hosts: readonly string[], signal: AbortSignal) => Promise<void>
   /** Dials a stranger's offer may cause. */
   readonly strangerDials: number
   readonly maxCandidates: number
@@ -19,7 +21,9 @@ export interface DialResources {
 
 /** Actors for the machines made by `createDialMachine`. */
 export function createDialActors(resources: DialResources) {
-  const planCandidates: PlanCandidatesLogic = fromPromise(async ({ input }) => {
+  const planCandidates: PlanCandidatesLogic = fromPromise(async ({ input, signal }) => {
+    // an initiator that is on its way to us needs no dial from us; its OPEN ends this attempt
+    if (input.role === 'responder') await resources.awaitInbound(hostsOf(input), signal)
     const isFree = input.role === 'initiator' || resources.isKnown(input.peerId)
     const own = resources.own()
     const planned = planDials({
@@ -38,6 +42,9 @@ export function createDialActors(resources: DialResources) {
   })
   return { planCandidates }
 }
+
+const hostsOf = ({ endpoints }: PlanInput): readonly string[] =>
+  (endpoints?.interfaces ?? []).flatMap(({ local, external }) => [local?.host, external?.host]).filter(host => host !== undefined)
 
 const keyOf = ({ remote, bind }: PlannedDial): string => `${bind ?? '*'} ${formatEndpoint(remote)}`
 

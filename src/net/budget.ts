@@ -44,7 +44,7 @@ export class Budget {
     return Math.floor(limits.strangerSynsPerOffer / limits.synsPerDial)
   }
 
-  /** Enters an attempt; undefined when too many run, else what leaves it. */
+  /** Enters an attempt that a known peer's offer asks for; undefined when too many run, else what leaves it. Idempotent. */
   enterAttempt(): (() => void) | undefined {
     if (this.#attempts >= limits.knownAttempts) return undefined
     this.#attempts += 1
@@ -56,11 +56,11 @@ export class Budget {
   }
 
   /** For `network$`. */
-  get use(): Readonly<Record<'strangerOffersPerSecond' | 'attempts', BudgetUse>> {
+  get use(): Readonly<Record<'strangerOffersPerSecond' | 'inboundAttempts', BudgetUse>> {
     const since = this.#clock.now() - offerWindowMs
     return {
       strangerOffersPerSecond: { used: this.#offers.filter(time => time > since).length, limit: limits.strangerOffersPerSecond },
-      attempts: { used: this.#attempts, limit: limits.knownAttempts },
+      inboundAttempts: { used: this.#attempts, limit: limits.knownAttempts },
     }
   }
 }

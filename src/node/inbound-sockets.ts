@@ -20,6 +20,8 @@ export class InboundSockets {
   readonly #stop = new AbortController()
   /** Bounded by `maxUnauthenticated`. */
   readonly #unauthenticated = new Set<Socket>()
+  /** Called when one of them is through; bounded by the attempts that run. */
+  readonly #settled = new Set<() => void>()
 
   constructor(securer: Securer, routes: InboundRoutes) {
     this.#securer = securer
@@ -40,6 +42,22 @@ export class InboundSockets {
       .catch(() => channel.end())
   }
 
+  /** Resolves when no socket from these hosts waits for TLS or HELLO any more, or the signal fires. */
+  settledFrom(hosts: readonly string[], signal: AbortSignal): Promise<void> {
+    const pending = [...this.#unauthenticated].filter(({ remoteAddress }) => remoteAddress !== undefined && hosts.includes(remoteAddress.replace('::ffff:', '')))
+    if (pending.length === 0 || signal.aborted) return Promise.resolve()
+    return new Promise(resolve => {
+      const settle = () => {
+        this.#settled.delete(look)
+        signal.removeEventListener('abort', settle)
+        resolve()
+      }
+      const look = () => pending.some(socket => this.#unauthenticated.has(socket)) || settle()
+      this.#settled.add(look)
+      signal.addEventListener('abort', settle)
+    })
+  }
+
   close(): void {
     this.#stop.abort()
     for (const socket of this.#unauthenticated) socket.destroy()
@@ -52,13 +70,13 @@ export class InboundSockets {
     try {
       channel = new Channel(await this.#securer.server(socket, { timeoutMs, signal: this.#stop.signal }))
       const hello = await readHello(channel, Math.max(1, timeoutMs - (performance.now() - startedAtMs)))
-      this.#unauthenticated.delete(socket)
       this.#route(channel, hello)
     } catch (error) {
       channel?.destroy()
       throw error
     } finally {
       this.#unauthenticated.delete(socket)
+      for (const look of [...this.#settled]) look()
     }
   }
 

@@ -183,7 +183,7 @@ export class NodeCore {
       pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, access: this.access, budget: this.budget, clock: this.clock,
       ownInterfaces: () => this.#interfaces(),
       addressFor: withEndpoints => this.addressBytes(withEndpoints),
-      onOffer: (peerId, message, received) => this.registry.offer(peerId, message, received),
+      onOffer: (peerId, message, received, leave) => this.registry.offer(peerId, message, received, leave),
       onCancel: (peerId, session) => this.registry.cancel(peerId, session),
     })
     this.pool.messages$.subscribe(({ brokerId, payload }) => this.#mailroom.receive(payload, brokerId))
@@ -203,6 +203,7 @@ export class NodeCore {
       own: () => this.#own,
       forbid: dial => this.#forbid(dial),
       serve: (channel, hello) => this.#inbound.serve(channel, hello),
+      awaitInbound: (hosts, signal) => this.#inbound.settledFrom(hosts, AbortSignal.any([signal, AbortSignal.timeout(defaults.attempt.offerHoldMs)])),
       resolve: (peer, signal) => this.#resolver.resolve(peer, signal),
       offer$: request => exchangeOffer$(exchange, request),
       desk: () => this.#desk,

@@ -24,7 +24,8 @@ export interface OfferDeskOptions {
   readonly ownInterfaces: () => readonly InterfaceRecord[]
   /** Our signed address for a peer that looked us up; endpoints only for those who may have them. */
   readonly addressFor: (withEndpoints: boolean) => Uint8Array
-  readonly onOffer: (peerId: string, offer: OfferMessage, received: ReceivedOffer) => void
+  /** `leave` gives the place in the attempts' budget back when the attempt is over. */
+  readonly onOffer: (peerId: string, offer: OfferMessage, received: ReceivedOffer, leave: () => void) => void
   readonly onCancel: (peerId: string, session: string) => void
 }
 
@@ -99,7 +100,9 @@ export class OfferDesk {
     this.#remember(messageId, offer)
     peers.learnDoorKey(senderId, message.doorKey)
     this.#send(brokerId, offer, { type: 'ack', of: messageId })
-    if (isDenied) return this.refuse(messageId, { code: 'ERR_REFUSED', message: '' })
+    if (isDenied) return this.refuse(messageId, { code: 'ERR_REFUSED', message: 'not on the allow list' })
+    const leave = budget.enterAttempt()
+    if (leave === undefined) return this.refuse(messageId, { code: 'ERR_BUSY', message: 'too many attempts at once' })
     this.#options.onOffer(senderId, message, {
       offerId: messageId,
       strategies: strategyOrder.filter(strategy => message.strategies.includes(strategy)),
@@ -107,7 +110,7 @@ export class OfferDesk {
         peerId: senderId, brokers: [],
         endpoints: { interfaces: message.interfaces, isSameMachine: peers.isSameMachine(senderId, message.machineTag) },
       },
-    })
+    }, leave)
   }
 
   #takeLookup({ letter, brokerId }: Delivery, { inbox, doorKey }: LookupMessage): void {

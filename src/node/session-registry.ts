@@ -108,11 +108,15 @@ export class SessionRegistry {
   }
 
   /** An offer arrived: a new connection as responder, or the next round of one that is there. */
-  offer(peerId: string, message: OfferMessage, offer: ReceivedOffer): void {
+  offer(peerId: string, message: OfferMessage, offer: ReceivedOffer, leave: () => void): void {
     const key = responderKey(peerId, message.session)
     const known = this.#entries.get(key)
-    if (known !== undefined) return known.actor.send({ type: 'offer.received', offer })
+    if (known !== undefined) {
+      leave()
+      return known.actor.send({ type: 'offer.received', offer })
+    }
     this.#respond(key, peerId, message.session, message.attempt, message.protocol, offer, undefined)
+    this.#entries.get(key)?.actor.subscribe({ next: ({ value }) => value === 'connected' && leave(), error: leave, complete: leave })
   }
 
   /** The peer withdrew its offer. */
@@ -133,6 +137,7 @@ export class SessionRegistry {
     }
     if (known === undefined && open.established) return refuse(channel, open.epoch, 'ERR_SESSION_UNKNOWN')
     if (known !== undefined && open.epoch <= (known.session?.epoch ?? 0)) return refuse(channel, open.epoch, 'ERR_EPOCH_STALE')
+    channel.owner = key
     const channelId = channels.add(channel, value => {
       this.#opens.delete(channelId)
       value.end()
@@ -148,6 +153,7 @@ export class SessionRegistry {
     if (entry === undefined || entry.attemptId !== hello.attempt) return false
     const expected = this.#targetOf(entry)
     if (expected !== channel.peerId) return false
+    channel.owner = entry.key
     const channelId = this.#options.channels.add(channel, value => value.end())
     const nowMs = this.#options.clock.now()
     const candidate: CandidateRecord = {

@@ -93,17 +93,12 @@ export class ThroughlineNode implements Node {
     if (firstBytes !== undefined && firstBytes.length > defaults.session.firstBytesMax) {
       throw new ThroughlineError('ERR_MESSAGE_TOO_LARGE', `firstBytes has ${firstBytes.length} bytes; at most ${defaults.session.firstBytesMax} travel with OPEN`)
     }
-    const leave = this.#core.budget.enterAttempt()
-    if (leave === undefined) throw new ThroughlineError('ERR_BUDGET', `${defaults.budget.knownAttempts} attempts are under way already`)
     const entry = this.#core.registry.dial({ peer, protocol, firstBytes, attempt: { strategies: strategies ?? strategyOrder, mode, timeoutMs } })
     const attempt = new AttemptView(entry, this.#core.clock)
     const cancel = () => entry.actor.send({ type: 'connection.cancel', failure: { code: 'ERR_CANCELLED', message: 'the attempt was cancelled' } })
     if (signal?.aborted === true) cancel()
     signal?.addEventListener('abort', cancel)
-    const settle = () => {
-      leave()
-      signal?.removeEventListener('abort', cancel)
-    }
+    const settle = () => signal?.removeEventListener('abort', cancel)
     attempt.pipe.then(settle, settle)
     return attempt
   }
