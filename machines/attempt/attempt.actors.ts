@@ -1,7 +1,7 @@
 import { fromCallback, fromPromise } from 'xstate'
 import type { Observable } from 'rxjs'
 import { toFailure } from '../../src/errors/index.js'
-import type { OpenEvent } from '../../src/streams/session/session.js'
+import type { OpenEvent } from '../../src/streams/session/types.js'
 import type { AnswerLogic, AttemptEvent, ExchangeLogic, OpenChannelLogic, PeerTarget, ResolvePeerLogic } from './attempt.types.js'
 import type { Strategy } from '../strategies.js'
 
@@ -18,8 +18,8 @@ export interface OfferRequest {
 
 /** What the attempt's actors work with. Streams end their work when unsubscribed. */
 export interface AttemptResources {
-  /** Reads an address or asks for it. Rejects with a coded error. */
-  readonly resolve: (peer: string, signal: AbortSignal) => Promise<PeerTarget>
+  /** Reads the address a session is to reach, or asks for it. Rejects with a coded error. */
+  readonly resolve: (sessionKey: string, signal: AbortSignal) => Promise<PeerTarget>
   readonly offer$: (request: OfferRequest) => Observable<AttemptEvent>
   readonly answer$: (offerId: string, strategies: readonly Strategy[]) => Observable<AttemptEvent>
   readonly open$: (sessionKey: string, channelId: string, reason: string) => Observable<OpenEvent>
@@ -30,7 +30,7 @@ export interface AttemptResources {
 export function createAttemptActors({ resolve, offer$, answer$, open$, endChannels }: AttemptResources) {
   const resolvePeer: ResolvePeerLogic = fromPromise(async ({ input, signal }) => {
     try {
-      return { ok: true, target: await resolve(input.peer ?? '', signal) }
+      return { ok: true, target: await resolve(input.sessionKey, signal) }
     } catch (error) {
       return { ok: false, failure: toFailure(error) }
     }

@@ -1,4 +1,4 @@
-import type { CallbackActorLogic, PromiseActorLogic } from 'xstate'
+import type { CallbackActorLogic, ErrorActorEvent, PromiseActorLogic } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import type { Role } from '../../src/protocol/frames.js'
 import type { CandidateRecord } from '../shared/candidate.types.js'
@@ -25,8 +25,6 @@ export interface AttemptInput {
   readonly protocol: string
   readonly strategies: readonly Strategy[]
   readonly mode: AttemptMode
-  /** Initiator: what the user wrote. */
-  readonly peer?: string
   /** Responder: the initiator, from its offer. */
   readonly target?: PeerTarget
   /** Responder: id of the offer, for the answer. */
@@ -78,6 +76,8 @@ export type AttemptEvent =
   /** A repeated offer of this attempt: the initiator's next round. */
   | { readonly type: 'offer.repeated'; readonly offerId: string; readonly strategies: readonly Strategy[]; readonly target: PeerTarget }
   | { readonly type: 'attempt.cancel'; readonly failure: Failure }
+  /** A strategy's machine broke. */
+  | ErrorActorEvent
 
 /** How an attempt ends: an opened channel, or why there is none. */
 export type AttemptOutput =
@@ -86,7 +86,8 @@ export type AttemptOutput =
 
 export type ResolveOutput = { readonly ok: true; readonly target: PeerTarget } | { readonly ok: false; readonly failure: Failure }
 
-export type ResolvePeerLogic = PromiseActorLogic<ResolveOutput, { readonly peer: string | undefined }>
+/** Reads what the user wrote, which the session's entry keeps: an address holds a door key, so it never enters a machine. */
+export type ResolvePeerLogic = PromiseActorLogic<ResolveOutput, { readonly sessionKey: string }>
 
 /** Publishes the offer to the homes of the peer and keeps listening for what comes back until it is stopped. */
 export type ExchangeLogic = CallbackActorLogic<

@@ -20,12 +20,16 @@ export function markCandidate(records: Records, id: string, status: CandidateSta
 export function settleCandidates(records: Records, electedId: string | undefined): Records {
   if (Object.values(records).every(record => hasOutcome(record) && record.id !== electedId)) return records
   const settled = Object.values(records).map((record): CandidateRecord => {
-    if (record.id === electedId) return { ...record, status: 'elected' }
+    if (record.id === electedId) return record.status === 'elected' ? record : { ...record, status: 'elected' }
     if (hasOutcome(record)) return record
     return record.status === 'secured' ? { ...record, status: 'lost', error: superseded } : { ...record, status: 'cancelled' }
   })
   return Object.fromEntries(settled.map(record => [record.id, record]))
 }
+
+/** When a round is broken off: what its strategies had under way is cancelled; secured channels stay. */
+export const stopCandidates = (records: Records): Records =>
+  Object.fromEntries(Object.values(records).map(record => [record.id, hasOutcome(record) || record.status === 'secured' ? record : { ...record, status: 'cancelled' }]))
 
 /** The context of an attempt that was stopped from outside, with every candidate at its outcome. */
 export const markSettled = (context: AttemptContext): AttemptContext => ({

@@ -1,5 +1,6 @@
 import { codes, type ErrorCode, type Failure } from '../../src/errors/index.js'
 import type { CandidateRecord, Verdict } from '../shared/candidate.types.js'
+import { strategyOrder, type Strategy } from '../strategies.js'
 import type { AttemptContext } from './attempt.types.js'
 import { failureOf, hasProvedItsKey } from './failure.js'
 
@@ -20,28 +21,48 @@ export function explain({ context, elected, failure }: VerdictFacts): Verdict {
 }
 
 function success(context: AttemptContext, elected: CandidateRecord): Verdict {
-  const others = Object.values(context.candidates).filter(({ id }) => id !== elected.id)
   const text = `Connected ${describePath(elected)}.`
-  const failed = others.filter(({ status, error }) => status === 'failed' && error !== undefined)
-  if (elected.strategy === 'direct' || failed.length === 0) return { code: 'OK', text, advice: '' }
-  return { code: 'OK', text: `${text} Not directly: ${tally(failed)}.`, advice: 'A port the peer opens to the outside would allow a direct connection.' }
+  const better = Object.values(context.candidates).filter(record => rankOf(record) < rankOf(elected) && record.error?.code !== 'ERR_SUPERSEDED')
+  const reason = elected.strategy === 'direct' ? notLocal(better) : notDirect(context, better)
+  return reason === undefined ? { code: 'OK', text, advice: '' } : { code: 'OK', text: `${text} ${reason.text}`, advice: reason.advice }
 }
+
+/** The lower the better: earlier strategies first, and within one the local path. */
+const rankOf = ({ strategy, scope }: CandidateRecord): number => 2 * strategyOrder.indexOf(strategy as Strategy) + (scope === 'local' ? 0 : 1)
+
+interface Reason {
+  readonly text: string
+  readonly advice: string
+}
+
+const notLocal = (better: readonly CandidateRecord[]): Reason | undefined =>
+  better.length === 0 ? undefined : { text: `Not on the local network: ${tally(better)}.`, advice: '' }
+
+function notDirect({ strategies, known, candidates }: AttemptContext, better: readonly CandidateRecord[]): Reason | undefined {
+  if (!strategies.includes('direct')) return { text: 'Not directly: it was not asked for.', advice: 'Allow the strategy direct.' }
+  const advice = 'A port the peer opens to the outside would allow a direct connection.'
+  const failed = better.filter(isDirect)
+  if (failed.length > 0) return { text: `Not directly: ${tally(failed)}.`, advice }
+  const hasDirect = Object.values(candidates).some(isDirect)
+  return hasDirect || (known?.endpoints?.interfaces.length ?? 0) > 0 ? undefined : { text: 'Not directly: the peer published no endpoint to dial.', advice }
+}
+
+const isDirect = ({ strategy }: CandidateRecord): boolean => strategy === 'direct'
 
 const describePath = ({ strategy, scope, family, remote }: CandidateRecord): string =>
   `${strategy === 'reverse' ? 'in reverse' : strategy} over IPv${family}, ${scope === 'local' ? 'on the local network' : 'over the internet'} (${remote})`
 
 function sentences({ code, message }: Failure, context: AttemptContext): string[] {
-  const records = Object.values(context.candidates)
   switch (code) {
     case 'ERR_PEER_OFFLINE':
-      return ['No sign of life from the peer.', signallingSentence(context), candidateSentence(records)].filter(nonEmpty)
+      return ['No sign of life from the peer.', signallingSentence(context), candidateSentence(context)].filter(nonEmpty)
     case 'ERR_NO_PATH':
       return [
         context.signalling.acknowledged ? 'The peer is running (it acknowledged our offer), but no path was found.' : 'The peer answered, but no path was found.',
-        candidateSentence(records), inboundSentence(context),
+        answerSentence(context), candidateSentence(context), inboundSentence(context),
       ].filter(nonEmpty)
     case 'ERR_TIMEOUT':
-      return [`No path within ${Math.round(context.timeoutMs / 1_000)} s.`, signallingSentence(context), candidateSentence(records)].filter(nonEmpty)
+      return [`No path within ${Math.round(context.timeoutMs / 1_000)} s.`, signallingSentence(context), candidateSentence(context)].filter(nonEmpty)
     case 'ERR_PEER_KEY_MISMATCH':
       return ['Somebody else answered at the peer’s endpoint:', `${message}.`, signallingSentence(context)].filter(nonEmpty)
     default:
@@ -50,7 +71,8 @@ function sentences({ code, message }: Failure, context: AttemptContext): string[
 }
 
 function signallingSentence({ signalling, known }: AttemptContext): string {
-  const brokers = known?.brokers.length ?? 0
+  if (known === undefined) return 'Nothing was found out about it yet.'
+  const brokers = known.brokers.length
   if (signalling.acknowledged) return 'It acknowledged our offer.'
   if (brokers === 0) return 'No broker was known to ask it by.'
   if (signalling.failure !== undefined && !signalling.published) return `No broker could carry our offer (${signalling.failure.message}).`
@@ -58,10 +80,16 @@ function signallingSentence({ signalling, known }: AttemptContext): string {
   return ''
 }
 
-function candidateSentence(records: readonly CandidateRecord[]): string {
+/** Acknowledged by the node, but its answer (after authorisation) never came. */
+const answerSentence = ({ signalling }: AttemptContext): string =>
+  signalling.acknowledged && !signalling.answered ? 'It did not answer the offer.' : ''
+
+function candidateSentence({ candidates, known, strategies }: AttemptContext): string {
+  const records = Object.values(candidates)
+  if (records.length === 0) return known === undefined || !strategies.includes('direct') ? '' : 'It published no endpoint to dial.'
   const failed = records.filter(({ error, status }) => error !== undefined && status !== 'lost')
-  if (failed.length === 0) return records.length === 0 ? 'It published no endpoint to dial.' : ''
-  return `Its endpoints: ${tally(failed)}.`
+  const silent = records.filter(({ status }) => status === 'cancelled')
+  return failed.length + silent.length === 0 ? '' : `Its endpoints: ${tally([...failed, ...silent])}.`
 }
 
 /** The other side was to dial us and no channel came. */
@@ -82,11 +110,11 @@ const reasons: Partial<Record<ErrorCode, string>> = {
   ERR_CHANNEL_LOST: 'connected and broke again',
 }
 
-/** `2 did not answer (…), 1 refused`. */
+/** `2 did not answer (…), 1 refused`. What has no error was still under way. */
 function tally(records: readonly CandidateRecord[]): string {
   const counts = new Map<string, number>()
   for (const { error } of records) {
-    const reason = (error && reasons[error.code]) ?? error?.code ?? ''
+    const reason = error === undefined ? 'had not answered yet' : (reasons[error.code] ?? error.code)
     counts.set(reason, (counts.get(reason) ?? 0) + 1)
   }
   return [...counts].map(([reason, count]) => `${count} ${reason}`).join(', ')
@@ -100,4 +128,5 @@ function adviceFor(code: ErrorCode, { strategies, known }: AttemptContext): stri
 }
 
 const nonEmpty = (text: string): boolean => text !== ''
-const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1)
+/** A sentence begins with a capital, a URL does not. */
+const capital = (text: string): string => (/^[a-z]+:/.test(text) ? text : text.slice(0, 1).toUpperCase() + text.slice(1))

@@ -34,14 +34,15 @@ export function createCandidateActors({ sockets, channels, securer, clock, forbi
       const remote = parseEndpoint(candidate.remote)
       const forbidden: Failure | undefined = remote === undefined ? { code: 'ERR_DIAL_FORBIDDEN', message: 'no endpoint' } : forbid({ peerId, role, host: remote.host })
       if (remote === undefined || forbidden !== undefined) return tell({ type: 'dial.failed', failure: forbidden ?? { code: 'ERR_INTERNAL', message: 'no endpoint' }, atMs: clock.now() })
-      const socket = await dialSocket({ remote, timeoutMs, signal: stop.signal, ...(candidate.bind !== undefined && { localAddress: candidate.bind }) })
+      const leftMs = Math.max(minDialMs, Math.min(timeoutMs, (candidate.deadlineAtMs ?? Number.POSITIVE_INFINITY) - startedAtMs))
+      const socket = await dialSocket({ remote, timeoutMs: leftMs, signal: stop.signal, ...(candidate.bind !== undefined && { localAddress: candidate.bind }) })
       const socketId = sockets.add(socket, value => void value.destroy())
       if (stop.signal.aborted) return sockets.release(socketId)
       const local = formatEndpoint({ host: socket.localAddress ?? '', port: socket.localPort ?? 0 })
       tell({ type: 'dial.connected', socketId, local, rttMs: clock.now() - startedAtMs, atMs: clock.now() })
     }
     run().catch((error: unknown) => tell({ type: 'dial.failed', failure: toFailure(error), atMs: clock.now() }))
-    return () => stop.abort()
+    return () => stop.abort(left)
   })
 
   const secureSocket: SecureSocketLogic = fromCallback(({ input, sendBack }) => {
@@ -63,8 +64,14 @@ export function createCandidateActors({ sockets, channels, securer, clock, forbi
       serve(channel, { ...hello, role: 'initiator' })
     }
     run().catch((error: unknown) => tell({ type: 'secure.failed', failure: toFailure(error), atMs: clock.now() }))
-    return () => stop.abort()
+    return () => stop.abort(left)
   })
 
   return { dialCandidate, secureSocket }
 }
+
+/** Reason of an abort; without one each costs a DOMException with its stack. */
+const left = 'the candidate has left the state'
+
+/** A candidate whose turn comes late still gets one round trip around the world. */
+const minDialMs = 500

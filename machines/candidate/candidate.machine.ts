@@ -3,14 +3,25 @@ import type { Failure } from '../../src/errors/index.js'
 import type { CandidateRecord } from '../shared/candidate.types.js'
 import type { CandidateContext, CandidateEvent, CandidateInput, DialCandidateLogic, SecureSocketLogic } from './candidate.types.js'
 
+/** The actors have the time-outs; the machine's own limits are a second line behind them. */
+const behind = 2
+const defect: Failure = { code: 'ERR_INTERNAL', message: 'an actor of the candidate failed' }
+const endlessDial: Failure = { code: 'ERR_DIAL_TIMEOUT', message: 'the dial did not end in time' }
+const endlessSecuring: Failure = { code: 'ERR_SECURE_TIMEOUT', message: 'securing did not end in time' }
+
 /** One pair of endpoints: dialled, then secured. Tells its strategy each step. */
 export const candidateMachine = setup({
   types: {
     context: {} as CandidateContext,
     events: {} as CandidateEvent,
     input: {} as CandidateInput,
+    children: {} as { dial: 'dialCandidate'; secure: 'secureSocket' },
   },
   actors: {} as { dialCandidate: DialCandidateLogic; secureSocket: SecureSocketLogic },
+  delays: {
+    dialLimit: ({ context }) => behind * context.policy.dial.timeoutMs,
+    secureLimit: ({ context }) => behind * context.policy.dial.secureTimeoutMs,
+  },
   actions: {
     noteStart: assign({ record: ({ context, event }) => (event.type === 'dial.started' ? { ...context.record, startedAtMs: event.atMs, updatedAtMs: event.atMs } : context.record) }),
     noteSocket: assign(({ context, event }) =>
@@ -27,6 +38,7 @@ export const candidateMachine = setup({
           ? { ...context.record, status: 'failed', error: event.failure, updatedAtMs: event.atMs }
           : { ...context.record, status: 'failed', error: defect },
     }),
+    noteSilence: assign({ record: ({ context }, { failure }: { failure: Failure }): CandidateRecord => ({ ...context.record, status: 'failed', error: failure }) }),
     tell: sendParent(({ context }) => ({ type: 'candidate.changed', candidate: context.record })),
     handOver: sendParent(({ context }) => ({ type: 'candidate.secured', channelId: context.channelId, candidate: context.record })),
     giveUp: sendParent(({ context }) => ({ type: 'candidate.failed', candidate: context.record })),
@@ -55,6 +67,7 @@ export const candidateMachine = setup({
         'dial.connected': { target: 'securing', actions: ['noteSocket', 'tell'] },
         'dial.failed': { target: 'failed', actions: 'noteFailure' },
       },
+      after: { dialLimit: { target: 'failed', actions: { type: 'noteSilence', params: { failure: endlessDial } } } },
     },
     securing: {
       description: 'Proves both keys by mutual TLS and says HELLO; silence is cut off by the time limit of securing.',
@@ -69,10 +82,9 @@ export const candidateMachine = setup({
         'secure.done': { target: 'secured', actions: 'noteChannel' },
         'secure.failed': { target: 'failed', actions: 'noteFailure' },
       },
+      after: { secureLimit: { target: 'failed', actions: { type: 'noteSilence', params: { failure: endlessSecuring } } } },
     },
     secured: { type: 'final', description: 'A channel to the right peer is ready.', entry: ['tell', 'handOver'] },
     failed: { type: 'final', description: 'This pair of endpoints leads nowhere.', entry: ['tell', 'giveUp'] },
   },
 })
-
-const defect: Failure = { code: 'ERR_INTERNAL', message: 'an actor of the candidate failed' }

@@ -1,11 +1,20 @@
-import { assign, sendTo, setup } from 'xstate'
+import { and, assign, sendTo, setup } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import { attemptMachine } from '../attempt/attempt.machine.js'
-import type { AttemptInput, AttemptOutput } from '../attempt/attempt.types.js'
+import type { AttemptOutput } from '../attempt/attempt.types.js'
 import { pipeSessionMachine } from '../pipe-session/pipe-session.machine.js'
+import { attemptInputOf, mayUse, repeatedOffer } from './offers.js'
+import type { AcceptOutput } from '../pipe-session/pipe-session.types.js'
 import type {
-  AcceptOpenLogic, AuthorizeLogic, AuthorizeOutput, ConnectionContext, ConnectionEvent, ConnectionInput, ConnectionOutput, RefuseLogic, TellPendingLogic,
+  AcceptOpenLogic, AuthorizeLogic, AuthorizeOutput, ConnectionContext, ConnectionEvent, ConnectionInput, ConnectionOutput, ForAttempt, ForPipeSession, ReceivedOffer, RefuseLogic, TellPendingLogic,
 } from './connection.types.js'
+
+const attemptBroke: Failure = { code: 'ERR_INTERNAL', message: 'the attempt broke' }
+const pipeSessionBroke: Failure = { code: 'ERR_INTERNAL', message: 'the pipe session broke' }
+const authorizeFailed: Failure = { code: 'ERR_REFUSED', message: 'authorize failed' }
+const authorizeTimedOut: Failure = { code: 'ERR_REFUSED', message: 'authorize did not answer in time' }
+const nothingAllowed: Failure = { code: 'ERR_REFUSED', message: 'none of the strategies is allowed' }
+const handlerFailed: Failure = { code: 'ERR_REFUSED', message: 'the handler failed' }
 
 /** One pipe from the first dial, offer or OPEN to its end. A root actor. */
 export const connectionMachine = setup({
@@ -14,6 +23,9 @@ export const connectionMachine = setup({
     events: {} as ConnectionEvent,
     input: {} as ConnectionInput,
     output: {} as ConnectionOutput,
+    children: {} as {
+      authorize: 'authorize'; tellPending: 'tellPending'; attempt: 'attempt'; accept: 'acceptOpen'; pipeSession: 'pipeSession'; refuse: 'refuse'
+    },
   },
   actors: { attempt: attemptMachine, pipeSession: pipeSessionMachine } as {
     attempt: typeof attemptMachine
@@ -25,6 +37,10 @@ export const connectionMachine = setup({
   },
   guards: {
     isInitiator: ({ context }) => context.role === 'initiator',
+    isAnythingAllowed: ({ context }) => context.allowed.length > 0,
+    isUsable: ({ context }) => mayUse(context, context.offer),
+    isOfferUsable: ({ context }, { offer }: { offer: ReceivedOffer }) => mayUse(context, offer),
+    isChannelLost: (_, { output }: { output: AcceptOutput }) => !output.ok && output.failure.code === 'ERR_CHANNEL_LOST',
     hasOpen: ({ context }) => context.pendingChannelId !== undefined,
     isAllowed: (_, { output }: { output: AuthorizeOutput }) => output.ok,
     isOk: (_, { output }: { output: { readonly ok: boolean } }) => output.ok,
@@ -37,15 +53,13 @@ export const connectionMachine = setup({
   },
   actions: {
     noteOpen: assign({ pendingChannelId: ({ context, event }) => (event.type === 'open.received' ? event.channelId : context.pendingChannelId) }),
+    forgetOpen: assign({ pendingChannelId: undefined }),
+    noteOffer: assign({ offer: ({ context, event }) => (event.type === 'offer.received' ? event.offer : context.offer) }),
     noteAllowed: assign((_, { output }: { output: AuthorizeOutput }) => (output.ok ? { allowed: output.strategies } : { failure: output.failure })),
     noteElected: assign((_, { output }: { output: AttemptOutput }) => (output.ok ? { elected: output.candidate, peerId: output.peerId } : { failure: output.failure })),
     noteFailure: assign((_, { failure }: { failure: Failure | undefined }) => ({ failure })),
-    passChannelOn: sendTo('attempt', ({ event }) => event as never),
-    passOpenOn: sendTo('pipeSession', ({ event }) => event as never),
-    passOfferOn: sendTo('attempt', ({ event, context }) => {
-      const offer = event.type === 'offer.received' ? event.offer : context.offer
-      return { type: 'offer.repeated', offerId: offer?.offerId, strategies: offer?.strategies, target: offer?.target } as never
-    }),
+    passOn: sendTo('attempt', (_, { event }: { event: ForAttempt }) => event),
+    passOpenOn: sendTo('pipeSession', (_, { event }: { event: ForPipeSession }) => event),
   },
 }).createMachine({
   id: 'connection',
@@ -75,29 +89,50 @@ export const connectionMachine = setup({
           },
           { target: 'refusing', actions: { type: 'noteAllowed', params: ({ event }) => ({ output: event.output }) } },
         ],
-        onError: { target: 'refusing', actions: { type: 'noteFailure', params: { failure: refusal('authorize failed') } } },
+        onError: { target: 'refusing', actions: { type: 'noteFailure', params: { failure: authorizeFailed } } },
       },
-      on: { 'open.received': { actions: 'noteOpen' } },
-      after: { authorizeTimeout: { target: 'refusing', actions: { type: 'noteFailure', params: { failure: refusal('authorize did not answer in time') } } } },
+      on: {
+        'open.received': { actions: 'noteOpen' },
+        'offer.received': { actions: 'noteOffer' },
+        'peer.cancelled': { target: 'failed', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.failure }) } },
+      },
+      after: { authorizeTimeout: { target: 'refusing', actions: { type: 'noteFailure', params: { failure: authorizeTimedOut } } } },
       initial: 'asking',
       states: {
-        asking: { description: 'Most answers come at once.', after: { pendingGrace: { guard: 'hasOpen', target: 'thinking' } } },
+        asking: {
+          description: 'Most answers come at once.',
+          after: { pendingGrace: [{ guard: 'hasOpen', target: 'thinking' }, { target: 'waiting' }] },
+        },
+        waiting: {
+          description: 'The answer takes a while, and no OPEN is there that could be told so.',
+          on: { 'open.received': { target: 'thinking', actions: 'noteOpen' } },
+        },
         thinking: {
-          description: 'The peer is told that the answer takes a while.',
-          invoke: { id: 'tellPending', src: 'tellPending', input: ({ context }) => ({ sessionKey: context.sessionKey, channelId: context.pendingChannelId }) },
+          description: 'The peer is told that the answer takes a while, on each channel it opens.',
+          invoke: {
+            id: 'tellPending',
+            src: 'tellPending',
+            input: ({ context }) => ({ sessionKey: context.sessionKey, channelId: context.pendingChannelId }),
+            onError: 'waiting',
+          },
+          on: { 'open.received': { target: 'thinking', reenter: true, actions: 'noteOpen' } },
         },
       },
     },
     choosing: {
       description: 'An OPEN is there already, or the offer has to be answered.',
-      always: [{ guard: 'hasOpen', target: 'accepting' }, { target: 'attempting' }],
+      always: [
+        { guard: and(['hasOpen', 'isAnythingAllowed']), target: 'accepting' },
+        { guard: 'isUsable', target: 'attempting' },
+        { target: 'refusing', actions: { type: 'noteFailure', params: { failure: nothingAllowed } } },
+      ],
     },
     attempting: {
       description: 'An attempt looks for a channel; a responder waits for the OPEN of the initiator.',
       invoke: {
         id: 'attempt',
         src: 'attempt',
-        input: ({ context }): AttemptInput => (context.role === 'initiator' ? context.attempt : { ...context.attempt, strategies: context.allowed }),
+        input: ({ context }) => attemptInputOf(context),
         onDone: [
           {
             guard: { type: 'isOk', params: ({ event }) => ({ output: event.output }) },
@@ -106,12 +141,15 @@ export const connectionMachine = setup({
           },
           { target: 'failed', actions: { type: 'noteElected', params: ({ event }) => ({ output: event.output }) } },
         ],
-        onError: { target: 'failed', actions: { type: 'noteFailure', params: { failure: { code: 'ERR_INTERNAL', message: 'the attempt broke' } } } },
+        onError: { target: 'failed', actions: { type: 'noteFailure', params: { failure: attemptBroke } } },
       },
       on: {
-        'channel.arrived': { actions: 'passChannelOn' },
+        'channel.arrived': { actions: { type: 'passOn', params: ({ event }) => ({ event }) } },
         'open.received': { target: 'accepting', actions: 'noteOpen' },
-        'offer.received': { actions: 'passOfferOn' },
+        'offer.received': {
+          guard: { type: 'isOfferUsable', params: ({ event }) => ({ offer: event.offer }) },
+          actions: { type: 'passOn', params: ({ context, event }) => ({ event: repeatedOffer(context, event.offer) }) },
+        },
         'peer.cancelled': { target: 'failed', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.failure }) } },
       },
     },
@@ -123,17 +161,20 @@ export const connectionMachine = setup({
         input: ({ context }) => ({ sessionKey: context.sessionKey, channelId: context.pendingChannelId }),
         onDone: [
           { guard: { type: 'isOk', params: ({ event }) => ({ output: event.output }) }, target: 'connected' },
+          { guard: { type: 'isChannelLost', params: ({ event }) => ({ output: event.output }) }, target: 'attempting', actions: 'forgetOpen' },
           { target: 'refusing', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.output.ok ? undefined : event.output.failure }) } },
         ],
-        onError: { target: 'refusing', actions: { type: 'noteFailure', params: { failure: refusal('the handler failed') } } },
+        onError: { target: 'refusing', actions: { type: 'noteFailure', params: { failure: handlerFailed } } },
       },
+      on: { 'open.received': { target: 'accepting', reenter: true, actions: 'noteOpen' } },
+      after: { acceptTimeout: { target: 'refusing', actions: { type: 'noteFailure', params: { failure: handlerFailed } } } },
     },
     connected: {
       description: 'The pipe is open.',
       invoke: {
         id: 'pipeSession',
         src: 'pipeSession',
-        input: ({ context }) => ({ sessionKey: context.sessionKey }),
+        input: ({ context }) => ({ sessionKey: context.sessionKey, moveTimeoutMs: context.attempt.policy.attempt.acceptTimeoutMs }),
         onDone: [
           {
             guard: { type: 'hasFailed', params: ({ event }) => ({ failure: event.output.failure }) },
@@ -142,9 +183,9 @@ export const connectionMachine = setup({
           },
           { target: 'closed' },
         ],
-        onError: { target: 'failed', actions: { type: 'noteFailure', params: { failure: { code: 'ERR_INTERNAL', message: 'the pipe session broke' } } } },
+        onError: { target: 'failed', actions: { type: 'noteFailure', params: { failure: pipeSessionBroke } } },
       },
-      on: { 'open.received': { actions: 'passOpenOn' } },
+      on: { 'open.received': { actions: { type: 'passOpenOn', params: ({ event }) => ({ event }) } } },
     },
     refusing: {
       description: 'The peer is told that it may not.',
@@ -161,7 +202,3 @@ export const connectionMachine = setup({
     failed: { type: 'final', description: 'There is no pipe, or it broke.' },
   },
 })
-
-function refusal(message: string): Failure {
-  return { code: 'ERR_REFUSED', message }
-}

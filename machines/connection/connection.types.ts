@@ -1,8 +1,8 @@
 import type { CallbackActorLogic, PromiseActorLogic } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import type { CandidateRecord } from '../shared/candidate.types.js'
-import type { AttemptInput, PeerTarget } from '../attempt/attempt.types.js'
-import type { AcceptOpenLogic } from '../pipe-session/pipe-session.types.js'
+import type { AttemptEvent, AttemptInput, PeerTarget } from '../attempt/attempt.types.js'
+import type { AcceptOpenLogic, PipeSessionEvent } from '../pipe-session/pipe-session.types.js'
 import type { Strategy } from '../strategies.js'
 
 /** An offer as the responder got it. */
@@ -28,6 +28,7 @@ export interface ConnectionInput {
 
 export interface ConnectionContext extends ConnectionInput {
   readonly pendingChannelId: string | undefined
+  /** What the peer may use; empty until it was authorised. */
   readonly allowed: readonly Strategy[]
   readonly elected: CandidateRecord | undefined
   readonly failure: Failure | undefined
@@ -39,6 +40,12 @@ export type ConnectionEvent =
   | { readonly type: 'channel.arrived'; readonly channelId: string; readonly candidate: CandidateRecord }
   | { readonly type: 'peer.cancelled'; readonly failure: Failure }
   | { readonly type: 'connection.cancel'; readonly failure: Failure }
+
+/** What a connection hands on to its attempt. */
+export type ForAttempt = Extract<AttemptEvent, { readonly type: 'channel.arrived' | 'offer.repeated' }>
+
+/** What a connection hands on to its pipe session. */
+export type ForPipeSession = Extract<PipeSessionEvent, { readonly type: 'open.received' }>
 
 export interface ConnectionOutput {
   readonly failure: Failure | undefined

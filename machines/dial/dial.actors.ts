@@ -1,4 +1,5 @@
 import { fromPromise } from 'xstate'
+import type { ErrorCode } from '../../src/errors/index.js'
 import type { Clock } from '../../src/net/clock.js'
 import { sourceFor } from '../../src/net/interfaces.js'
 import { planDials, type OwnAddress, type PlannedDial } from '../../src/nat/dial-plan.js'
@@ -17,6 +18,8 @@ export interface DialResources {
   /** Dials a stranger's offer may cause. */
   readonly strangerDials: number
   readonly maxCandidates: number
+  /** For all dials of one plan, from the first on. */
+  readonly timeoutMs: number
 }
 
 /** Actors for the machines made by `createDialMachine`. */
@@ -29,16 +32,20 @@ export function createDialActors(resources: DialResources) {
     const planned = planDials({
       interfaces: input.endpoints?.interfaces ?? [], own, isSameMachine: input.endpoints?.isSameMachine ?? false, mayDialPrivate: isFree,
     })
-    const fresh = planned.map((dial, index) => ({ dial, key: keyOf(dial), index })).filter(({ key }) => !input.planned.includes(key))
-    const first = input.planned.length
     const limit = isFree ? resources.maxCandidates : resources.strangerDials
-    const chosen = fresh.filter(({ dial }) => dial.skip === undefined).slice(0, limit)
-    const candidates = await Promise.all(chosen.map(({ dial }, index) => toCandidate(dial, `${input.strategy}-${first + index + 1}`, input, own)))
+    const started = input.planned.filter(key => !key.startsWith(skipMark)).length
+    const isNew = (key: string) => !input.planned.includes(key)
+    const chosen = planned.filter(dial => dial.skip === undefined && isNew(keyOf(dial))).slice(0, Math.max(0, limit - started))
+    const left = planned.filter(dial => !chosen.includes(dial) && isNew(keyOf(dial)) && isNew(skipKeyOf(dial)))
+    // numbered through, so that a later plan never takes the id of an earlier candidate
+    const idOf = (index: number) => `${input.strategy}-${input.planned.length + index + 1}`
     const nowMs = resources.clock.now()
-    const skipped = fresh
-      .filter(entry => !chosen.includes(entry))
-      .map(({ dial, index }) => toSkipped(dial, `${input.strategy}-skipped-${index + 1}`, input, nowMs))
-    return { candidates, skipped, keys: chosen.map(({ key }) => key) }
+    const deadlineAtMs = nowMs + resources.timeoutMs
+    return {
+      candidates: await Promise.all(chosen.map((dial, index) => toCandidate(dial, idOf(index), input, own, deadlineAtMs))),
+      skipped: left.map((dial, index) => toSkipped(dial, idOf(chosen.length + index), input, nowMs)),
+      keys: [...chosen.map(keyOf), ...left.map(skipKeyOf)],
+    }
   })
   return { planCandidates }
 }
@@ -46,21 +53,26 @@ export function createDialActors(resources: DialResources) {
 const hostsOf = ({ endpoints }: PlanInput): readonly string[] =>
   (endpoints?.interfaces ?? []).flatMap(({ local, external }) => [local?.host, external?.host]).filter(host => host !== undefined)
 
-const keyOf = ({ remote, bind }: PlannedDial): string => `${bind ?? '*'} ${formatEndpoint(remote)}`
+/** Begins the key of what was left out: it counts for no limit, and may be dialled when a later plan has no reason against it. */
+const skipMark = 'ERR_'
 
-async function toCandidate({ remote, family, scope, bind }: PlannedDial, id: string, { strategy }: PlanInput, own: readonly OwnAddress[]): Promise<Candidate> {
+const codeOf = ({ skip }: PlannedDial): ErrorCode => skip ?? 'ERR_BUDGET'
+const keyOf = ({ remote, bind }: PlannedDial): string => `${bind ?? '*'} ${formatEndpoint(remote)}`
+const skipKeyOf = (dial: PlannedDial): string => `${codeOf(dial)} ${keyOf(dial)}`
+
+async function toCandidate({ remote, family, scope, bind }: PlannedDial, id: string, { strategy }: PlanInput, own: readonly OwnAddress[], deadlineAtMs: number): Promise<Candidate> {
   const local = bind ?? sameAddress(remote.host, own) ?? (await sourceFor(remote, family)) ?? ''
-  return { id, strategy, scope, family, local, remote: formatEndpoint(remote), ...(bind !== undefined && { bind }) }
+  return { id, strategy, scope, family, local, remote: formatEndpoint(remote), deadlineAtMs, ...(bind !== undefined && { bind }) }
 }
 
 /** Loopback and our own addresses answer from themselves. */
 const sameAddress = (host: string, own: readonly OwnAddress[]): string | undefined =>
   host === '127.0.0.1' || host === '::1' || own.some(({ address }) => address === host) ? host : undefined
 
-function toSkipped({ remote, family, scope, skip }: PlannedDial, id: string, { strategy }: PlanInput, nowMs: number): CandidateRecord {
-  const code = skip ?? 'ERR_BUDGET'
+function toSkipped(dial: PlannedDial, id: string, { strategy }: PlanInput, nowMs: number): CandidateRecord {
+  const { remote, family, scope, skip } = dial
   return {
     id, strategy, scope, family, local: '', remote: formatEndpoint(remote), status: 'skipped', startedAtMs: nowMs, updatedAtMs: nowMs,
-    error: { code, message: skip === undefined ? 'more candidates than this peer may cost' : 'left out by the safety rules or for want of a route' },
+    error: { code: codeOf(dial), message: skip === undefined ? 'more candidates than this peer may cost' : 'left out by the safety rules or for want of a route' },
   }
 }

@@ -1,8 +1,9 @@
 import { and, assign, enqueueActions, sendParent, setup } from 'xstate'
 import { candidateMachine } from '../candidate/candidate.machine.js'
 import type { Role } from '../../src/protocol/frames.js'
-import type { Strategy } from '../strategies.js'
+import type { CandidateRecord } from '../shared/candidate.types.js'
 import type { StrategyInput, StrategyOutput } from '../shared/strategy.types.js'
+import type { Strategy } from '../strategies.js'
 import type { DialContext, DialEvent, Plan, PlanCandidatesLogic } from './dial.types.js'
 
 /**
@@ -20,8 +21,10 @@ export function createDialMachine(strategy: Strategy, diallingRole: Role) {
     actors: { candidate: candidateMachine } as { planCandidates: PlanCandidatesLogic; candidate: typeof candidateMachine },
     guards: {
       isDialling: ({ context }) => context.role === diallingRole,
+      isResponder: ({ context }) => context.role === 'responder',
       isWaitingForAnswer: ({ context }) => context.awaitsAnswer,
-      hasEndpoints: ({ context }) => (context.endpoints?.interfaces.length ?? 0) > 0,
+      isHeld: ({ context }) => context.isHeld,
+      hasNews: ({ context }) => context.hasNews,
       hasQueue: ({ context }) => context.queue.length > 0,
       isIdle: ({ context }) => context.queue.length === 0 && context.live.length === 0,
     },
@@ -34,13 +37,17 @@ export function createDialMachine(strategy: Strategy, diallingRole: Role) {
     },
     actions: {
       noteAnswer: assign(({ context, event }) =>
-        event.type === 'peer.answered' ? { endpoints: event.endpoints, awaitsAnswer: false } : { awaitsAnswer: context.awaitsAnswer }),
+        event.type === 'peer.answered' ? { endpoints: event.endpoints, awaitsAnswer: false, hasNews: true } : { awaitsAnswer: context.awaitsAnswer }),
       noteSilence: assign({ awaitsAnswer: false }),
+      noteElection: assign({ isHeld: true }),
+      noteElectionOver: assign({ isHeld: false }),
       notePlan: assign(({ context }, { plan }: { plan: Plan }) => ({
         queue: [...context.queue, ...plan.candidates],
         planned: [...context.planned, ...plan.keys],
+        hasNews: false,
       })),
-      tellSkipped: enqueueActions(({ enqueue }, { skipped }: { skipped: readonly unknown[] }) => {
+      noteNoPlan: assign({ hasNews: false }),
+      tellSkipped: enqueueActions(({ enqueue }, { skipped }: { skipped: readonly CandidateRecord[] }) => {
         for (const candidate of skipped) enqueue(sendParent({ type: 'candidate.changed', candidate }))
       }),
       startNext: enqueueActions(({ context, enqueue }) => {
@@ -51,7 +58,10 @@ export function createDialMachine(strategy: Strategy, diallingRole: Role) {
         enqueue.assign({ queue, live: [...context.live, candidate.id] })
       }),
       noteEnd: assign({
-        live: ({ context, event }) => ('candidate' in event ? context.live.filter(id => id !== event.candidate.id) : context.live),
+        live: ({ context, event }) => {
+          const ended = 'candidate' in event ? event.candidate.id : 'actorId' in event ? event.actorId : undefined
+          return context.live.filter(id => id !== ended)
+        },
       }),
       passOn: sendParent(({ event }) => event),
       handOver: sendParent(({ event }) => ({ ...event, type: 'channel.secured' })),
@@ -60,37 +70,43 @@ export function createDialMachine(strategy: Strategy, diallingRole: Role) {
   }).createMachine({
     id: strategy,
     description: `Races the listening endpoints of the ${diallingRole === 'initiator' ? 'responder' : 'initiator'}; the ${diallingRole} dials.`,
-    context: ({ input }) => ({ ...input, queue: [], planned: [], live: [] }),
+    context: ({ input }) => ({
+      ...input, queue: [], planned: [], live: [], hasNews: (input.endpoints?.interfaces.length ?? 0) > 0, isHeld: false,
+    }),
     output: { strategy },
     initial: 'choosing',
     on: {
       'candidate.changed': { actions: 'passOn' },
       'candidate.secured': { actions: ['noteEnd', 'handOver'] },
       'candidate.failed': { actions: 'noteEnd' },
+      'xstate.error.actor.*': { actions: 'noteEnd' },
       'signalling.ended': { actions: 'noteSilence' },
       'peer.answered': { actions: 'noteAnswer' },
+      'election.started': { actions: 'noteElection' },
+      'election.failed': { actions: 'noteElectionOver' },
     },
     states: {
       choosing: {
-        description: 'Decides by role whether to dial or to wait.',
+        description: 'Decides by role whether to dial, to wait, or that nobody will ever dial us.',
         always: [
           { guard: 'isDialling', target: 'seeking' },
+          { guard: 'isResponder', target: 'awaitingInbound' },
           { guard: 'isWaitingForAnswer', target: 'awaitingAnswer' },
-          { target: 'awaitingInbound' },
+          { target: 'exhausted' },
         ],
       },
       seeking: {
-        description: 'Looks whether endpoints are known, may still come, or never will.',
+        description: 'Decides what is next: hold, plan new endpoints, or dial.',
         always: [
-          { guard: 'hasEndpoints', target: 'planning' },
-          { guard: 'isWaitingForAnswer', target: 'awaitingEndpoints' },
-          { target: 'exhausted' },
+          { guard: 'isHeld', target: 'holding' },
+          { guard: 'hasNews', target: 'planning' },
+          { target: 'racing' },
         ],
       },
       awaitingEndpoints: {
         description: 'Nothing left to dial; the answer may bring more endpoints.',
         on: {
-          'peer.answered': { target: 'planning', actions: 'noteAnswer' },
+          'peer.answered': { target: 'seeking', actions: 'noteAnswer' },
           'signalling.ended': { target: 'exhausted', actions: 'noteSilence' },
         },
         after: { answerTimeout: 'exhausted' },
@@ -102,16 +118,16 @@ export function createDialMachine(strategy: Strategy, diallingRole: Role) {
           src: 'planCandidates',
           input: ({ context: { role, peerId, endpoints, planned } }) => ({ strategy, role, peerId, endpoints, planned }),
           onDone: {
-            target: 'racing',
+            target: 'seeking',
             actions: [
               { type: 'notePlan', params: ({ event }) => ({ plan: event.output }) },
               { type: 'tellSkipped', params: ({ event }) => ({ skipped: event.output.skipped }) },
             ],
           },
-          onError: 'racing',
+          onError: { target: 'seeking', actions: 'noteNoPlan' },
         },
         on: { 'peer.answered': { target: 'planning', reenter: true, actions: 'noteAnswer' } },
-        after: { planTimeout: 'racing' },
+        after: { planTimeout: { target: 'seeking', actions: 'noteNoPlan' } },
       },
       racing: {
         description: 'Candidates are under way; the next starts after the stagger, or at once when one fails.',
@@ -122,15 +138,16 @@ export function createDialMachine(strategy: Strategy, diallingRole: Role) {
         ],
         on: {
           'candidate.failed': { target: 'racing', reenter: true, actions: 'noteEnd' },
-          'peer.answered': { target: 'planning', actions: 'noteAnswer' },
-          'election.started': 'holding',
+          'xstate.error.actor.*': { target: 'racing', reenter: true, actions: 'noteEnd' },
+          'peer.answered': { target: 'seeking', actions: 'noteAnswer' },
+          'election.started': { target: 'holding', actions: 'noteElection' },
         },
         after: { stagger: { guard: 'hasQueue', target: 'racing', reenter: true } },
       },
       holding: {
         description: 'A channel is being opened: what runs goes on, nothing new starts.',
-        on: { 'election.failed': 'seeking' },
-        after: { electionTimeout: 'seeking' },
+        on: { 'election.failed': { target: 'seeking', actions: 'noteElectionOver' } },
+        after: { electionTimeout: { target: 'seeking', actions: 'noteElectionOver' } },
       },
       awaitingAnswer: {
         description: 'The other side dials; it has to answer the offer first.',

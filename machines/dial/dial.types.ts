@@ -1,4 +1,4 @@
-import type { PromiseActorLogic } from 'xstate'
+import type { ErrorActorEvent, PromiseActorLogic } from 'xstate'
 import type { StrategyName } from '../../src/protocol/strategy.js'
 import type { Candidate, CandidateRecord } from '../shared/candidate.types.js'
 import type { PeerEndpoints, StrategyEvent, StrategyInput } from '../shared/strategy.types.js'
@@ -10,6 +10,10 @@ export interface DialContext extends StrategyInput {
   readonly planned: readonly string[]
   /** Ids of candidates under way. */
   readonly live: readonly string[]
+  /** Endpoints are known that were not planned yet. */
+  readonly hasNews: boolean
+  /** An election runs: nothing new starts. */
+  readonly isHeld: boolean
 }
 
 export type DialEvent =
@@ -17,6 +21,8 @@ export type DialEvent =
   | { readonly type: 'candidate.changed'; readonly candidate: CandidateRecord }
   | { readonly type: 'candidate.secured'; readonly channelId: string; readonly candidate: CandidateRecord }
   | { readonly type: 'candidate.failed'; readonly candidate: CandidateRecord }
+  /** A candidate's machine broke. */
+  | ErrorActorEvent
 
 export interface PlanInput {
   readonly strategy: StrategyName
@@ -30,7 +36,7 @@ export interface PlanInput {
 export interface Plan {
   readonly candidates: readonly Candidate[]
   readonly skipped: readonly CandidateRecord[]
-  /** One per candidate: what a later plan of the same strategy leaves out. */
+  /** One for each of both: what a later plan of the same strategy leaves out. */
   readonly keys: readonly string[]
 }
 

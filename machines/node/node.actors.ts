@@ -22,7 +22,10 @@ export function createNodeActors({ open, brokers$, close }: NodeResources) {
     }
   })
   const serveBrokers: ServeBrokersLogic = fromCallback(({ sendBack }) => {
-    const subscription = brokers$.subscribe(isOnline => sendBack({ type: isOnline ? 'broker.up' : 'broker.down' }))
+    const subscription = brokers$.subscribe({
+      next: isOnline => sendBack({ type: isOnline ? 'broker.up' : 'broker.down' }),
+      error: () => sendBack({ type: 'broker.down' }),
+    })
     return () => subscription.unsubscribe()
   })
   const closeAll: CloseAllLogic = fromPromise(() => close())

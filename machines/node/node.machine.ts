@@ -1,5 +1,9 @@
 import { assign, setup, spawnChild, stopChild } from 'xstate'
+import type { Failure } from '../../src/errors/index.js'
 import type { CloseAllLogic, NodeContext, NodeEvent, NodeInput, OpenOutput, OpenPortLogic, ServeBrokersLogic } from './node.types.js'
+
+const defect: Failure = { code: 'ERR_INTERNAL', message: 'an actor of the node failed' }
+const endlessOpening: Failure = { code: 'ERR_LISTEN', message: 'the listening port did not open in time' }
 
 /** The life of a node: one per process. */
 export const nodeMachine = setup({
@@ -10,12 +14,13 @@ export const nodeMachine = setup({
     hasBroker: ({ context }) => context.hasBroker,
   },
   delays: {
+    openTimeout: ({ context }) => context.openTimeoutMs,
     startupWait: ({ context }) => context.startupWaitMs,
     closeTimeout: ({ context }) => context.closeTimeoutMs,
   },
   actions: {
     noteOpen: assign((_, { output }: { output: OpenOutput }) => (output.ok ? { listenPort: output.listenPort } : { failure: output.failure })),
-    noteDefect: assign({ failure: { code: 'ERR_INTERNAL', message: 'an actor of the node failed' } }),
+    noteFailure: assign((_, { failure }: { failure: Failure }) => ({ failure })),
     startBrokers: spawnChild('serveBrokers', { id: 'serveBrokers' }),
     stopBrokers: stopChild('serveBrokers'),
     noteBrokerUp: assign({ hasBroker: true }),
@@ -29,6 +34,8 @@ export const nodeMachine = setup({
   on: {
     'broker.down': { actions: 'noteBrokerDown' },
     'broker.up': { actions: 'noteBrokerUp' },
+    // whoever watched the brokers broke: none is known to be up
+    'xstate.error.actor.*': { actions: 'noteBrokerDown' },
   },
   states: {
     starting: {
@@ -49,8 +56,9 @@ export const nodeMachine = setup({
               },
               { target: '#node.closing', actions: { type: 'noteOpen', params: ({ event }) => ({ output: event.output }) } },
             ],
-            onError: { target: '#node.closing', actions: 'noteDefect' },
+            onError: { target: '#node.closing', actions: { type: 'noteFailure', params: { failure: defect } } },
           },
+          after: { openTimeout: { target: '#node.closing', actions: { type: 'noteFailure', params: { failure: endlessOpening } } } },
         },
         awaitingBroker: {
           description: 'Gives the first broker a moment, so that the node can be found when its address is shown.',

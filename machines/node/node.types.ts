@@ -1,7 +1,9 @@
-import type { CallbackActorLogic, PromiseActorLogic } from 'xstate'
+import type { CallbackActorLogic, ErrorActorEvent, PromiseActorLogic } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 
 export interface NodeInput {
+  /** A lock and a port take milliseconds; a file system that hangs is not waited for. */
+  readonly openTimeoutMs: number
   readonly startupWaitMs: number
   readonly closeTimeoutMs: number
 }
@@ -16,6 +18,8 @@ export type NodeEvent =
   | { readonly type: 'broker.up' }
   | { readonly type: 'broker.down' }
   | { readonly type: 'node.close' }
+  /** An actor broke. */
+  | ErrorActorEvent
 
 export type OpenOutput = { readonly ok: true; readonly listenPort: number } | { readonly ok: false; readonly failure: Failure }
 

@@ -2,6 +2,8 @@ import { assign, setup } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import type { AcceptOpenLogic, PipeSessionContext, PipeSessionEvent, PipeSessionInput, PipeSessionOutput, WatchSessionLogic } from './pipe-session.types.js'
 
+const unwatched: Failure = { code: 'ERR_INTERNAL', message: 'watching the session failed' }
+
 /** The life of an open pipe. Bytes never pass through here; the session engine reports what matters. */
 export const pipeSessionMachine = setup({
   types: {
@@ -9,9 +11,11 @@ export const pipeSessionMachine = setup({
     events: {} as PipeSessionEvent,
     input: {} as PipeSessionInput,
     output: {} as PipeSessionOutput,
+    children: {} as { watch: 'watchSession'; accept: 'acceptOpen' },
   },
   actors: {} as { watchSession: WatchSessionLogic; acceptOpen: AcceptOpenLogic },
   guards: { hasPeerEnded: ({ context }) => context.hasPeerEnded },
+  delays: { moveTimeout: ({ context }) => context.moveTimeoutMs },
   actions: {
     noteChannel: assign({ nextChannelId: ({ context, event }) => (event.type === 'open.received' ? event.channelId : context.nextChannelId) }),
     notePeerEnded: assign({ hasPeerEnded: true }),
@@ -30,7 +34,7 @@ export const pipeSessionMachine = setup({
     id: 'watch',
     src: 'watchSession',
     input: ({ context }) => ({ sessionKey: context.sessionKey }),
-    onError: { target: '.closed', actions: { type: 'noteFailure', params: { failure: { code: 'ERR_INTERNAL', message: 'watching the session failed' } } } },
+    onError: { target: '.closed', actions: { type: 'noteFailure', params: { failure: unwatched } } },
   },
   on: {
     'peer.ended': { actions: 'notePeerEnded' },
@@ -55,6 +59,7 @@ export const pipeSessionMachine = setup({
         onError: 'open',
       },
       on: { 'open.received': { target: 'moving', reenter: true, actions: 'noteChannel' } },
+      after: { moveTimeout: 'open' },
     },
     draining: {
       description: 'The peer has ended its side; ours goes on until it is acknowledged.',

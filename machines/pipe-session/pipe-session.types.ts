@@ -4,6 +4,8 @@ import type { Failure } from '../../src/errors/index.js'
 export interface PipeSessionInput {
   /** Of the session in the registry: the same session id may exist once per role and peer. */
   readonly sessionKey: string
+  /** For taking a channel into service. */
+  readonly moveTimeoutMs: number
 }
 
 export interface PipeSessionContext extends PipeSessionInput {
@@ -26,7 +28,7 @@ export interface PipeSessionOutput {
 }
 
 /** Tells what the byte engine of the session reports. */
-export type WatchSessionLogic = CallbackActorLogic<PipeSessionEvent, PipeSessionInput>
+export type WatchSessionLogic = CallbackActorLogic<PipeSessionEvent, { readonly sessionKey: string }>
 
 /** Takes a channel into service: sends ACCEPT. */
 export type AcceptOpenLogic = PromiseActorLogic<AcceptOutput, { readonly sessionKey: string; readonly channelId: string | undefined }>

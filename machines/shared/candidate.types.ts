@@ -15,6 +15,8 @@ export interface Candidate {
   readonly remote: string
   /** Source address to bind; undefined leaves it to the route table. */
   readonly bind?: string
+  /** The dial is given up by then, ms of the node's clock: the stagger does not prolong an attempt. */
+  readonly deadlineAtMs?: number
 }
 
 /** Where a candidate stands. `elected` and everything after it are outcomes. */

@@ -57,6 +57,7 @@ export const signallingMachine = setup({
   },
 }).createMachine({
   id: 'signalling',
+  description: 'Keeps one broker connected.',
   context: ({ input }) => ({
     brokerId: input.brokerId,
     policy: input.policy,

@@ -17,8 +17,8 @@ export const commandTable: readonly CommandRow[] = [
     usage: 'demo',
     summary: 'Show the main job on this machine alone.',
     description:
-      'Starts a broker and two nodes in processes of their own, sends a file through a direct pipe and through a reverse pipe, and compares the digests. Needs neither root nor a network.',
-    examples: ['throughline demo'],
+      'Starts a broker and two nodes in processes of their own, sends a file through a direct pipe and through a reverse pipe, and compares the digests. Needs neither root nor a network. Broker, keys and ports are its own, so it never meets a running `listen`; of the shared options it heeds --strategies, --timeout, --report and --json.',
+    examples: ['throughline demo', 'throughline demo --json'],
     words: [0, 0],
   },
   {

@@ -30,5 +30,5 @@ export function parseHostPort(text: string, options: { anyPort?: boolean } = {})
 /** Writes what `parseHostPort` reads. */
 export const formatHostPort = ({ host, port }: HostPort): string => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`)
 
-/** Name of the reserved protocol for one forwarded target (DESIGN 3); both sides write the target the same way. */
+/** Name of the reserved protocol for one forwarded target (docs/cli.md); both sides write the target the same way. */
 export const forwardProtocol = (target: HostPort): string => `tl/forward/1 ${formatHostPort(target)}`

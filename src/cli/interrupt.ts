@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { defaults } from '../config/defaults.js'
 import { interruptedExit } from './failure.js'
 
@@ -29,6 +30,8 @@ export const endSignals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM']
  */
 export function watchSignals(source: SignalSource, signals = endSignals, leaveAfterMs: number = defaults.session.leaveAfterMs): Interruption {
   const controller = new AbortController()
+  // every pipe and dial of a command listens
+  setMaxListeners(0, controller.signal)
   let isInterrupted = false
   let timer: NodeJS.Timeout | undefined
   const onSignal = () => {
@@ -51,9 +54,9 @@ export function watchSignals(source: SignalSource, signals = endSignals, leaveAf
   }
 }
 
-/** Resolves when the signal is aborted, and never else. The listener lives as long as the signal. */
-export const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise(resolve => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true })))
+/** Resolves when the signal is aborted, and never else. The listener lives as long as the signal, or until `over` is aborted. */
+export const aborted = (signal: AbortSignal, over?: AbortSignal): Promise<void> =>
+  new Promise(resolve => (signal.aborted ? resolve() : signal.addEventListener('abort', () => resolve(), { once: true, ...(over !== undefined && { signal: over }) })))
 
 /** Waits, or less when the signal is aborted. */
 export function pause(ms: number, signal?: AbortSignal): Promise<void> {

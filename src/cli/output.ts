@@ -57,7 +57,7 @@ export function createOutput({ command, json, jsonTo, stdout, stderr, now = () =
   return output
 }
 
-/** The stream of the JSON lines (DESIGN 3): stdout, unless it carries a pipe or always has its sibling do so. */
+/** The stream of the JSON lines (docs/cli.md): stdout, unless it carries a pipe or always has its sibling do so. */
 export function jsonStreamOf(command: string, isStdio: boolean): 'stdout' | 'stderr' {
   return command === 'connect' || command === 'forward' || (command === 'listen' && isStdio) ? 'stderr' : 'stdout'
 }

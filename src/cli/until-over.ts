@@ -13,7 +13,10 @@ export async function untilOver({ signal }: Pick<CommandContext, 'signal'>, watc
     () => ({ isOver: true }) as const,
     (error: unknown) => ({ isOver: true, error }) as const,
   )
-  const first = await Promise.race([outcome, aborted(signal).then(() => ({ isOver: false }) as const)])
+  // The signal outlives many pipes.
+  const over = new AbortController()
+  const first = await Promise.race([outcome, aborted(signal, over.signal).then(() => ({ isOver: false }) as const)])
+  over.abort()
   if (!first.isOver) {
     watch.closed(await leavePipe(watch.pipe))
     return interruptedExit

@@ -5,7 +5,7 @@ const kib = 1_024
 const mib = 1_024 * kib
 
 export const defaults = {
-  /** How a connection attempt spends its time (DESIGN 4). */
+  /** How a connection attempt spends its time: near paths first, messages only where they are needed, and an answer in seconds when nobody is there. */
   attempt: {
     /** Whole attempt; P2PD takes a minute and more to fail. */
     timeoutMs: 30 * second,
@@ -21,6 +21,7 @@ export const defaults = {
     inboundTimeoutMs: 9 * second,
     /** Waiting for ACCEPT: max of this and `acceptRttFactor` round trips. */
     acceptTimeoutMs: second,
+    /** ACCEPT takes one round trip; two more allow for a segment that has to be sent again. */
     acceptRttFactor: 3,
     /** After PENDING: one second above the 5 s that authorize has. */
     pendingTimeoutMs: 6 * second,
@@ -29,6 +30,7 @@ export const defaults = {
     /** Most `authorize` functions answer at once; only slower ones cost a PENDING. */
     pendingGraceMs: 50,
   },
+  /** One candidate, from its SYN to its end. */
   dial: {
     /** RFC 8305 section 5 recommends 250 ms and allows 100; a refused candidate starts the next at once. */
     staggerMs: 100,
@@ -43,88 +45,136 @@ export const defaults = {
     /** The responder keeps channels that were not chosen at most so long. */
     unusedChannelMs: 10 * second,
   },
+  /** The listening port, which anybody may dial. */
   listen: {
     /** Sockets that have not authenticated yet, together; more are dropped. */
     maxUnauthenticated: 256,
+    /** Connections the kernel keeps until we take them; what Node itself asks for. */
     backlog: 511,
   },
+  /** Brokers, and the letters that travel by them. */
   signalling: {
     /** Homes of a node: one may die. */
     homes: 2,
     /** createNode waits so long for the first broker, never longer. */
     startupWaitMs: 3 * second,
+    /** TCP, TLS and CONNECT take three or four round trips: enough for a broker on the other side of the world. */
     connectTimeoutMs: 3 * second,
+    /** Below the idle time after which home routers forget a connection. */
     keepaliveSeconds: 30,
+    /** First wait after a failure; each wait is a random part of a ceiling that doubles, so that a broker that returns is not stormed. */
     backoffMinMs: second,
+    /** The ceiling ends here: a broker that is back is used again within a minute. */
     backoffMaxMs: minute,
     /** A home down for so long is replaced by the next of the list. */
     replaceAfterMs: 3 * second,
-    /** Look-ups by id: first two brokers, then three more every 1.5 s, 8 brokers, 8 s. */
+    /** A look-up by id asks as many brokers first as a node has homes: with equal lists these are its homes. */
     lookupFirst: 2,
+    /** Brokers asked in each later wave, should the lists differ or homes be dead. */
     lookupNext: 3,
+    /** Time between waves: a broker and a peer that work have answered by then. */
     lookupEveryMs: 1_500,
+    /** Brokers one look-up or offer may touch. */
     lookupMaxBrokers: 8,
+    /** An unknown peer is told to be one within 10 s, connecting included. */
     lookupTimeoutMs: 8 * second,
     /** Brokers named by a peer that are not in our list. */
     foreignMax: 2,
     /** An answer goes out on the other brokers too when it was not acknowledged by then. */
     answerElsewhereMs: second,
+    /** The largest offer has six interfaces, a protocol of 255 bytes and some fields: well under 1 KiB; the rest is room for later fields. */
     maxEnvelopeBytes: 4 * kib,
+    /** Opening an envelope costs about 0.2 ms: strangers who hold only the id get at most a few percent of a core. */
     untaggedPerSecond: 100,
+    /** Letters remembered against replays; about 0.5 MB. */
     dedupeEntries: 4_096,
+    /** Longer than any letter stays fresh: the clock tolerance both ways, and the 3 minutes of a nonce. */
     dedupeMs: 10 * minute,
+    /** Clocks that nobody sets drift by seconds a day; a sender further off is challenged, which costs one round trip. */
     clockToleranceMs: 120 * second,
   },
   /** Bounds of docs/protocol.md that both sides must share. */
   protocol: {
     /** Four brokers of 128 bytes, six interfaces, keys and signature come to 935. */
     maxAddressBytes: kib,
+    /** Two homes, and two more while homes change. */
     maxBrokers: 4,
+    /** A host name of usual length, port and path; four of them have to fit an address. */
     maxBrokerUrlBytes: 128,
     /** Four strategies exist; the rest is room for later ones. */
     maxStrategies: 16,
+    /** What the length byte of OPEN can say. */
     maxProtocolBytes: 255,
     /** Peers whose checked public keys are remembered (0.1 ms each to compute, about 1 kB each to keep). */
     curveCacheEntries: 1_024,
   },
+  /** Bytes of a pipe, and what is remembered of it. */
   session: {
     /** Credit each pipe has of its own, outside any pool. */
     baseWindow: 64 * kib,
     /** Bandwidth x RTT of 400 Mbit/s at 160 ms. */
     maxWindow: 8 * mib,
+    /**
+     * A window grows to this for each millisecond of round trip (4 Gbit/s), and to this on shorter paths. A larger one
+     * only fills queues there: memory gone cold on its way costs half of the throughput over loopback.
+     */
+    windowPerRttMs: 512 * kib,
     /** What all pipes of a node may borrow above their base windows. */
     windowPool: 128 * mib,
+    /** One TLS record (RFC 8446 section 5.1). */
     maxDataBytes: 16 * kib,
+    /** What a responder may have to keep before it has accepted: one frame. */
     firstBytesMax: 16 * kib,
-    /** Finals of closed sessions are remembered so long, at most so many. */
+    /** How long a late OPEN still learns how its session ended. */
     tombstoneMs: minute,
+    /** Closed sessions remembered at once; about 0.5 MB. */
     maxTombstones: 4_096,
     /** A process leaves after this even when the peer has not acknowledged. */
     leaveAfterMs: 800,
     /** Frames that may wait on a channel nobody reads yet: OPEN and the first bytes. */
     maxParkedBytes: 64 * kib,
   },
+  /** When silence is looked into, and when it is a loss. */
   liveness: {
+    /** A pipe that received data so recently counts as busy. */
     activeMs: 5 * second,
+    /** Silence on a busy pipe before the first PING: longer than the pauses of a loaded peer. */
     activePingMinMs: 300,
+    /** The same in round trips, for long paths. */
     activePingRttFactor: 2,
+    /** Between PINGs that stay unanswered. */
     repeatMs: second,
+    /** On an idle pipe: below the 30 s after which the worst NATs forget a mapping that should live for hours (RFC 5382). */
     idlePingMs: 20 * second,
+    /** From the first unanswered PING: longer than a change of network or a burst of loss, shorter than people's patience. */
     lostAfterMs: 15 * second,
   },
-  messages: { maxMessageBytes: mib },
-  /** Safety rules (DESIGN 7). */
+  /** Framed messages. */
+  messages: {
+    /** A message is kept whole before it is delivered; `messages()` can be told another limit. */
+    maxMessageBytes: mib,
+  },
+  /** What strangers may make this node do, to itself and to others; docs/security.md says where each is enforced. */
   budget: {
     /** What the kernel sends in the 8 s of one dial: at 0, 1, 3 and 7 s. */
     synsPerDial: 4,
+    /** A stranger's offer makes us dial where it says: two dials at most, no tool for a flood. */
     strangerSynsPerOffer: 8,
+    /** One per family. */
     strangerAddressesPerOffer: 2,
+    /** Offers of strangers that are answered, over the whole node. */
     strangerOffersPerSecond: 4,
+    /** Look-ups of strangers that are answered: each offer by id alone comes after one on each of two homes, so twice as many, and room for those nothing follows. */
+    strangerLookupsPerSecond: 16,
+    /** To one address over all strangers: four dials, less than one impatient browser. */
     strangerSynsPerAddressPerMinute: 16,
+    /** Attempts that offers have started and that run at once; further offers are refused with ERR_BUSY. */
     knownAttempts: 64,
-    strangerBirthdaySyns: 64,
   },
+  /** The node as a whole. */
   node: {
+    /** The lock and the listening port take milliseconds; a file system that hangs is not waited for. */
+    openTimeoutMs: 10 * second,
     /** `settled()` never waits longer. */
     settledMaxMs: 10 * second,
     /** How often interfaces are compared; the call takes 42 µs. */

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../errors/index.js'
 import { familyOf, formatEndpoint, type Endpoint, type Family } from '../protocol/endpoint.js'
 import type { InterfaceRecord } from '../protocol/interface-record.js'
-import { ipScope, isInPrefix } from './ip-scope.js'
+import { ipScope, isBroadcastOf, isInPrefix } from './ip-scope.js'
 
 /** An address of ours that may be a source. */
 export interface OwnAddress {
@@ -34,7 +34,7 @@ export interface PlannedDial {
 
 /**
  * Pairs a peer's endpoints with our addresses, best first: this machine, on-link, external (families alternate, IPv6
- * first, RFC 8305 section 4), private elsewhere; other uplinks of ours last. Rules: docs/security.md.
+ * first, RFC 8305 section 4), private elsewhere; other uplinks of ours last, and then what is left out (docs/security.md).
  */
 export function planDials(input: DialPlanInput): readonly PlannedDial[] {
   const endpoints = endpointsOf(input.interfaces)
@@ -48,7 +48,7 @@ function endpointsOf(interfaces: readonly InterfaceRecord[]): Endpoint[] {
   return interfaces.flatMap(({ local, external }) => [local, external]).filter(endpoint => endpoint !== undefined)
 }
 
-/** On one machine every listed port is reachable by loopback, unless the listener was bound to an interface. */
+/** On one machine every listed port is reachable by loopback, unless the listener was bound to an interface. IPv6 only where it listens on that. */
 function loopbacksOf(endpoints: readonly Endpoint[]): Endpoint[] {
   const ports = [...new Set(endpoints.map(({ port }) => port))]
   return ports.flatMap(port => [{ host: '127.0.0.1', port }, ...(endpoints.some(({ host }) => familyOf(host) === 6) ? [{ host: '::1', port }] : [])])
@@ -60,7 +60,7 @@ function planEndpoint(remote: Endpoint, { own, isSameMachine, mayDialPrivate }: 
   const base = { remote, family, scope: 'external', bind: undefined, skip: undefined } as const
   const isOurs = own.some(({ address }) => address === remote.host)
   if (kind === 'loopback') return [{ ...base, scope: 'local', skip: isSameMachine ? undefined : 'ERR_DIAL_FORBIDDEN' }]
-  if (kind === 'forbidden') return [{ ...base, skip: 'ERR_DIAL_FORBIDDEN' }]
+  if (kind === 'forbidden' || own.some(({ cidr }) => isBroadcastOf(remote.host, cidr))) return [{ ...base, skip: 'ERR_DIAL_FORBIDDEN' }]
   if (isOurs) return [{ ...base, scope: 'local', skip: isSameMachine ? undefined : 'ERR_DIAL_FORBIDDEN' }]
   const onLink = own.filter(source => source.family === family && isInPrefix(remote.host, source.cidr))
   if (kind === 'link-local') return planLinkLocal(remote, onLink)

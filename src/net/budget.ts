@@ -10,15 +10,17 @@ export interface BudgetUse {
 }
 
 /**
- * What strangers may cost this node and the networks around it (docs/security.md). One per node. Every count is over a
+ * What strangers may cost this node and the networks around it (docs/security.md). One per node. Every rate is over a
  * sliding window; memory is bounded by the windows' limits and `maxAddresses`.
  */
 export class Budget {
   readonly #clock: Clock
   readonly #offers: number[] = []
+  readonly #lookups: number[] = []
   /** Times of SYNs by address; the eldest address is forgotten first. */
   readonly #syns = new Map<string, number[]>()
-  #attempts = 0
+  /** Running attempts; strangers have places of their own, so that they cannot take those of known peers. */
+  readonly #attempts = { known: 0, stranger: 0 }
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -27,6 +29,11 @@ export class Budget {
   /** A stranger's offer wants an answer and dials: false when this second has had its share. */
   takeStrangerOffer(): boolean {
     return take(this.#offers, this.#clock.now(), offerWindowMs, limits.strangerOffersPerSecond, 1)
+  }
+
+  /** A stranger asks for our address: false when this second has had its share. */
+  takeStrangerLookup(): boolean {
+    return take(this.#lookups, this.#clock.now(), offerWindowMs, limits.strangerLookupsPerSecond, 1)
   }
 
   /** A dial for a stranger to an address: false when this minute has had its share of SYNs there. */
@@ -41,26 +48,28 @@ export class Budget {
 
   /** Dials one stranger's offer may cause, each to an address of its own at most `strangerAddressesPerOffer`. */
   get strangerDialsPerOffer(): number {
-    return Math.floor(limits.strangerSynsPerOffer / limits.synsPerDial)
+    return Math.min(limits.strangerAddressesPerOffer, Math.floor(limits.strangerSynsPerOffer / limits.synsPerDial))
   }
 
-  /** Enters an attempt that a known peer's offer asks for; undefined when too many run, else what leaves it. Idempotent. */
-  enterAttempt(): (() => void) | undefined {
-    if (this.#attempts >= limits.knownAttempts) return undefined
-    this.#attempts += 1
+  /** Enters an attempt that an offer asks for; undefined when too many run, else what leaves it. Idempotent. */
+  enterAttempt(whose: 'known' | 'stranger'): (() => void) | undefined {
+    const attempts = this.#attempts
+    if (attempts[whose] >= limits.knownAttempts) return undefined
+    attempts[whose] += 1
     let isInside = true
     return () => {
-      if (isInside) this.#attempts -= 1
+      if (isInside) attempts[whose] -= 1
       isInside = false
     }
   }
 
   /** For `network$`. */
-  get use(): Readonly<Record<'strangerOffersPerSecond' | 'inboundAttempts', BudgetUse>> {
+  get use(): Readonly<Record<'strangerOffersPerSecond' | 'inboundAttempts' | 'strangerAttempts', BudgetUse>> {
     const since = this.#clock.now() - offerWindowMs
     return {
       strangerOffersPerSecond: { used: this.#offers.filter(time => time > since).length, limit: limits.strangerOffersPerSecond },
-      inboundAttempts: { used: this.#attempts, limit: limits.knownAttempts },
+      inboundAttempts: { used: this.#attempts.known, limit: limits.knownAttempts },
+      strangerAttempts: { used: this.#attempts.stranger, limit: limits.knownAttempts },
     }
   }
 }

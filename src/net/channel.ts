@@ -35,6 +35,8 @@ export class Channel {
   readonly #parked: Frame[] = []
   #parkedBytes = 0
   #outcome: 'open' | 'ended' | Failure = 'open'
+  /** True while control frames wait for the end of this turn. */
+  #isGathering = false
 
   constructor({ socket, peerId, isServer, rttMs }: SecuredSocket) {
     this.#socket = socket
@@ -53,23 +55,26 @@ export class Channel {
     socket.on('drain', () => this.drained$.next())
   }
 
-  /** Sends a control frame, whatever waits before it. */
+  /**
+   * Sends a control frame. What one turn of the event loop brings leaves together, in one TLS record: HELLO with OPEN,
+   * HELLO with ACCEPT. A write to the kernel costs more than all else that is done for such a frame.
+   */
   send(frame: ControlFrame): void {
-    this.write(encodeFrame(frame))
+    if (!this.#socket.writable) return
+    if (!this.#isGathering) {
+      this.#isGathering = true
+      this.#socket.cork()
+      setImmediate(() => this.#release())
+    }
+    this.#socket.write(encodeFrame(frame))
   }
 
-  /** Sends encoded frames; false asks to wait for `drained$`. Ignored once the channel is ended. */
+  /** Sends encoded DATA frames, with what was gathered before them; false asks to wait for `drained$`. Ignored once the channel is ended. */
   write(frames: Uint8Array): boolean {
-    return this.#socket.writable ? this.#socket.write(frames) : true
-  }
-
-  /** Collects what is written until `uncork`, into one TLS record where it fits. */
-  cork(): void {
-    this.#socket.cork()
-  }
-
-  uncork(): void {
-    this.#socket.uncork()
+    if (!this.#socket.writable) return true
+    const isReady = this.#socket.write(frames)
+    this.#release()
+    return isReady
   }
 
   /** Bytes handed to the socket and not yet to the kernel. */
@@ -86,7 +91,7 @@ export class Channel {
    * socket destroyed with unread bytes would answer RST, which can tear down NAT mappings others still use.
    */
   end(): void {
-    if (this.#socket.destroyed) return
+    if (this.#socket.destroyed || this.#socket.writableEnded) return
     this.#socket.end()
     const timer = setTimeout(() => this.#socket.destroy(), defaults.dial.lingerMs)
     timer.unref()
@@ -100,13 +105,21 @@ export class Channel {
     this.#socket.destroy()
   }
 
-  /** Resolves when what was written is with the kernel, or the socket is gone. */
+  /** Resolves when what was written, and the FIN if it was ended, is with the kernel, or the socket is gone. */
   flushed(): Promise<void> {
-    if (this.#socket.destroyed || this.#socket.writableLength === 0) return Promise.resolve()
+    const socket = this.#socket
+    if (socket.destroyed || (socket.writableEnded ? socket.writableFinished : socket.writableLength === 0)) return Promise.resolve()
     return new Promise(resolve => {
-      this.#socket.once('close', resolve)
-      this.#socket.write('', () => resolve())
+      socket.once('close', resolve)
+      if (socket.writableEnded) socket.once('finish', resolve)
+      else socket.write('', () => resolve())
     })
+  }
+
+  #release(): void {
+    if (!this.#isGathering) return
+    this.#isGathering = false
+    this.#socket.uncork()
   }
 
   #subscribe(subscriber: Subscriber<Frame>): () => void {
@@ -135,6 +148,7 @@ export class Channel {
   }
 
   #emit(frame: Frame): void {
+    if (this.#outcome !== 'open') return
     if (this.#sink !== undefined && !this.#sink.closed) return this.#sink.next(frame)
     if (this.#socket.writableEnded) return
     this.#parked.push(frame)

@@ -8,7 +8,7 @@ export interface Clock {
   after(delayMs: number, callback: () => void): () => void
 }
 
-/** Clock of this process. `THROUGHLINE_TEST_CLOCK_OFFSET_MS` shifts its wall clock only. */
+/** Clock of this process. `THROUGHLINE_TEST_CLOCK_OFFSET_MS` (a number; anything else counts as 0) shifts its wall clock only. */
 export function systemClock(): Clock {
   const offsetMs = Number(process.env['THROUGHLINE_TEST_CLOCK_OFFSET_MS'] ?? 0) || 0
   return {

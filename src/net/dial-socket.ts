@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { ThroughlineError } from '../errors/index.js'
 import { formatEndpoint, type Endpoint } from '../protocol/endpoint.js'
+import { bounded } from './bounded.js'
 import { toDialError } from './socket-errors.js'
 
 export type { Socket }
@@ -20,8 +21,8 @@ export interface DialRequest {
  */
 export function dialSocket({ remote, localAddress, localPort, timeoutMs, signal }: DialRequest): Promise<Socket> {
   const target = formatEndpoint(remote)
-  return new Promise((resolve, reject) => {
-    if (signal.aborted) return reject(new ThroughlineError('ERR_CANCELLED', `the dial to ${target} was cancelled`))
+  const onTimeout = () => new ThroughlineError('ERR_DIAL_TIMEOUT', `${target} did not answer in ${timeoutMs} ms`)
+  return bounded({ signal, timeoutMs, what: `the dial to ${target}`, onTimeout }, ({ resolve, reject }) => {
     const socket = connect({
       host: remote.host,
       port: remote.port,
@@ -30,20 +31,18 @@ export function dialSocket({ remote, localAddress, localPort, timeoutMs, signal 
       ...(localAddress !== undefined && { localAddress }),
       ...(localPort !== undefined && { localPort }),
     })
-    const settle = (error?: ThroughlineError) => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', onAbort)
-      socket.off('connect', onConnect).off('error', onError)
-      if (error === undefined) return resolve(socket)
-      socket.on('error', ignore).destroy()
-      reject(error)
+    let isHandedOver = false
+    const onConnect = () => {
+      if (isSelfConnect(socket)) return reject(new ThroughlineError('ERR_DIAL_SELF', `${target} is the dialling socket itself`))
+      isHandedOver = true
+      resolve(socket)
     }
-    const onConnect = () => settle(isSelfConnect(socket) ? new ThroughlineError('ERR_DIAL_SELF', `${target} is the dialling socket itself`) : undefined)
-    const onError = (error: Error) => settle(toDialError(error, target))
-    const onAbort = () => settle(new ThroughlineError('ERR_CANCELLED', `the dial to ${target} was cancelled`))
-    const timer = setTimeout(() => settle(new ThroughlineError('ERR_DIAL_TIMEOUT', `${target} did not answer in ${timeoutMs} ms`)), timeoutMs)
-    signal.addEventListener('abort', onAbort)
+    const onError = (error: Error) => reject(toDialError(error, target))
     socket.on('connect', onConnect).on('error', onError)
+    return () => {
+      socket.off('connect', onConnect).off('error', onError)
+      if (!isHandedOver) socket.on('error', ignore).destroy()
+    }
   })
 }
 

@@ -1,5 +1,4 @@
-import { firstValueFrom, timeout } from 'rxjs'
-import { filter } from 'rxjs/operators'
+import { filter, firstValueFrom, fromEvent, takeUntil, timeout } from 'rxjs'
 import { ThroughlineError } from '../errors/index.js'
 import type { Frame, Hello, Open } from '../protocol/frames.js'
 import type { Channel } from './channel.js'
@@ -7,28 +6,31 @@ import type { Channel } from './channel.js'
 /** Version of the wire protocol in HELLO. */
 export const protocolVersion = 1
 
-/** The next frame of a channel; what follows it stays parked. Rejects with ERR_SECURE_TIMEOUT or what broke the channel. */
-async function nextFrame(channel: Channel, wanted: (frame: Frame) => boolean, timeoutMs: number): Promise<Frame> {
+/** The next frame of a channel; what follows it stays parked. Rejects with ERR_SECURE_TIMEOUT, or ERR_CHANNEL_LOST when the channel ended or the signal fired. */
+async function nextFrame(channel: Channel, wanted: (frame: Frame) => boolean, timeoutMs: number, signal: AbortSignal): Promise<Frame> {
+  if (signal.aborted) throw ended()
   try {
-    return await firstValueFrom(channel.frames$.pipe(filter(wanted), timeout({ first: timeoutMs })))
+    return await firstValueFrom(channel.frames$.pipe(filter(wanted), timeout({ first: timeoutMs }), takeUntil(fromEvent(signal, 'abort'))))
   } catch (error) {
     if (error instanceof Error && error.name === 'TimeoutError') throw new ThroughlineError('ERR_SECURE_TIMEOUT', `no frame in ${timeoutMs} ms`)
-    if (error instanceof Error && error.name === 'EmptyError') throw new ThroughlineError('ERR_CHANNEL_LOST', 'the peer ended the channel')
+    if (error instanceof Error && error.name === 'EmptyError') throw ended()
     throw error
   }
 }
 
 /** Reads the HELLO with which a TLS client begins. The caller owns the channel whatever happens. */
-export async function readHello(channel: Channel, timeoutMs: number): Promise<Hello> {
-  const frame = await nextFrame(channel, () => true, timeoutMs)
+export async function readHello(channel: Channel, timeoutMs: number, signal: AbortSignal): Promise<Hello> {
+  const frame = await nextFrame(channel, () => true, timeoutMs, signal)
   if (frame.type !== 'hello') throw new ThroughlineError('ERR_PROTOCOL_VIOLATION', `expected HELLO, got ${frame.type}`)
   if (frame.version !== protocolVersion) throw new ThroughlineError('ERR_VERSION', `the peer speaks version ${frame.version}`)
   return frame
 }
 
 /** Reads OPEN; the HELLO of a TLS server may come before it. The caller owns the channel whatever happens. */
-export async function readOpen(channel: Channel, timeoutMs: number): Promise<Open> {
-  const frame = await nextFrame(channel, ({ type }) => type !== 'hello', timeoutMs)
+export async function readOpen(channel: Channel, timeoutMs: number, signal: AbortSignal): Promise<Open> {
+  const frame = await nextFrame(channel, ({ type }) => type !== 'hello', timeoutMs, signal)
   if (frame.type !== 'open') throw new ThroughlineError('ERR_PROTOCOL_VIOLATION', `expected OPEN, got ${frame.type}`)
   return frame
 }
+
+const ended = () => new ThroughlineError('ERR_CHANNEL_LOST', 'the channel ended')

@@ -45,14 +45,23 @@ async function createIdentityFile(path: string): Promise<Identity> {
   const fresh = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-    await writeFile(fresh, identityToPem(identity), { mode: 0o600, flag: 'wx' })
-    await link(fresh, path).finally(() => unlink(fresh))
+    await placeFile(fresh, identityToPem(identity), path)
     return identity
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw unreadable(path, error)
     const theirs = await readIdentity(path)
     if (theirs === undefined) throw unreadable(path, error)
     return theirs
+  }
+}
+
+/** Rejects with EEXIST when `path` is there already; `fresh` is gone in any case. */
+async function placeFile(fresh: string, text: string, path: string): Promise<void> {
+  try {
+    await writeFile(fresh, text, { mode: 0o600, flag: 'wx' })
+    await link(fresh, path)
+  } finally {
+    await unlink(fresh).catch(() => {})
   }
 }
 

@@ -7,9 +7,10 @@ import type { Endpoint } from '../protocol/endpoint.js'
 
 /**
  * Addresses of the usable interfaces: up, not loopback; link-local ones only where an interface has nothing better in
- * that family. `names` limits them; a name without an address throws ERR_NO_INTERFACE.
+ * that family. `names` limits them, and may name loopback; a name without an address, or no name, throws ERR_NO_INTERFACE.
  */
 export function ownAddresses(names: readonly string[] | undefined): readonly OwnAddress[] {
+  if (names?.length === 0) throw new ThroughlineError('ERR_NO_INTERFACE', 'the list of interfaces is empty')
   const all = Object.entries(networkInterfaces()).flatMap(([interfaceName, entries]) =>
     (entries ?? [])
       .filter(({ internal, cidr }) => cidr !== null && (!internal || names?.includes(interfaceName) === true))

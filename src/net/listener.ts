@@ -19,13 +19,29 @@ export interface ListenRequest {
 
 /** Opens the listening port. The handler owns each socket. Rejects with ERR_PORT_IN_USE, ERR_NO_INTERFACE or ERR_LISTEN. */
 export async function listen({ hosts, port, onSocket }: ListenRequest): Promise<Listener> {
+  const addresses = hosts ?? [await dualStackHost()]
+  for (let tries = 1; ; tries++) {
+    try {
+      return await openAll(addresses, port, onSocket)
+    } catch (error) {
+      const mayDrawAgain = port === 0 && errnoOf(error) === 'EADDRINUSE' && tries < maxDraws
+      if (!mayDrawAgain) throw toListenError(error, port)
+    }
+  }
+}
+
+/** A port that is free on the first address may be taken on the next one; then another is drawn. */
+const maxDraws = 5
+
+/** Rejects with the platform's error; nothing listens then. */
+async function openAll(hosts: readonly string[], port: number, onSocket: ListenRequest['onSocket']): Promise<Listener> {
   const servers: Server[] = []
   const close = async () => {
     await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
   }
   try {
     let chosen = port
-    for (const host of hosts ?? [await dualStackHost()]) {
+    for (const host of hosts) {
       const server = await openServer(host, chosen, onSocket)
       servers.push(server)
       chosen = portOf(server)
@@ -33,7 +49,7 @@ export async function listen({ hosts, port, onSocket }: ListenRequest): Promise<
     return { port: chosen, close }
   } catch (error) {
     await close()
-    throw toListenError(error, port)
+    throw error
   }
 }
 

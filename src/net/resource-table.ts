@@ -4,7 +4,7 @@ interface Entry<T> {
 }
 
 /**
- * Holds sockets, links and the like under ids, so that machines carry ids only (DESIGN 5). An entry belongs to the
+ * Holds sockets, links and the like under ids, so that machines carry ids only (docs/architecture.md). An entry belongs to the
  * state whose actor added it: that actor releases it, or somebody takes it over. Bounded by what its users add.
  */
 export class ResourceTable<T> {

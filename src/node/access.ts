@@ -1,12 +1,15 @@
-import type { Strategy } from '../../machines/strategies.js'
+import { strategyOrder, type Strategy } from '../../machines/strategies.js'
 import { ThroughlineError } from '../errors/index.js'
 import type { AuthorizeRequest, NodeOptions } from './types.js'
 
-/** Who may use this node: the allow list first, then the application's `authorize` (docs/security.md). */
+/**
+ * Who may use this node (docs/security.md). Alone, an allow list decides; with `authorize` the application does, for
+ * listed peers too, and the list only says who is no stranger.
+ */
 export class Access {
   readonly #allowed: ReadonlySet<string> | 'any' | undefined
   readonly #authorize: NodeOptions['authorize']
-  /** Peers `authorize` accepted; the eldest is forgotten. */
+  /** Peers `authorize` accepted the last time; at most `maxAccepted`, the one accepted longest ago is forgotten. */
   readonly #accepted = new Set<string>()
 
   constructor({ allow, authorize }: Pick<NodeOptions, 'allow' | 'authorize'>) {
@@ -29,14 +32,16 @@ export class Access {
     return this.#authorize !== undefined && !this.isKnown(peerId)
   }
 
-  /** The strategies the peer may use. Rejects with ERR_REFUSED. */
+  /** The strategies the peer may use in this session, whatever it offers now or later. Rejects with ERR_REFUSED, or with what `authorize` threw. */
   async decide(request: AuthorizeRequest & { readonly strategies: readonly Strategy[] }, signal: AbortSignal): Promise<readonly Strategy[]> {
     if (this.denies(request.peerId)) throw refused()
-    if (this.#authorize === undefined) return request.strategies
+    if (this.#authorize === undefined) return strategyOrder
     const answer = await this.#authorize(request, { signal })
-    if (answer === false) throw refused()
+    const granted = answer === true ? strategyOrder : strategyOrder.filter(strategy => answer !== false && answer.includes(strategy))
+    this.#accepted.delete(request.peerId)
+    if (granted.length === 0) throw refused()
     this.#accept(request.peerId)
-    return answer === true ? request.strategies : request.strategies.filter(strategy => answer.includes(strategy))
+    return granted
   }
 
   #isListed(peerId: string): boolean {

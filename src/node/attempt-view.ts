@@ -65,16 +65,18 @@ export class AttemptView implements Attempt {
       if (state === 'connected' && this.#entry.pipe !== undefined) return settle(() => resolve(this.#entry.pipe!))
       if (state === 'failed' || state === 'closed') settle(() => reject(this.#fail(context.failure)))
     }
+    let connection: { unsubscribe(): void } | undefined
     const settle = (conclude: () => void) => {
       this.#endedAtMs ??= this.#clock.now()
-      connection.unsubscribe()
+      connection?.unsubscribe()
       attemptSubscription?.unsubscribe()
       this.#note(markSettled(this.#context))
       conclude()
       this.#candidates$.complete()
       this.#followPipe()
     }
-    const connection = this.actor.subscribe({ next: look, error: look, complete: look })
+    const onDefect = () => settle(() => reject(this.#fail({ code: 'ERR_INTERNAL', message: 'the machine of the connection failed' })))
+    connection = this.actor.subscribe({ next: look, error: onDefect, complete: look })
     this.#look = look
     look()
   }

@@ -1,44 +1,32 @@
+import { setMaxListeners } from 'node:events'
+import { isIP } from 'node:net'
 import { Subject, type Observable } from 'rxjs'
-import { createActor, type ActorRefFrom, type InspectionEvent } from 'xstate'
+import { createActor, type InspectionEvent } from 'xstate'
 import { createSignallingActors } from '../../machines/signalling/signalling.actors.js'
 import { defaultSignallingPolicy, signallingMachine } from '../../machines/signalling/signalling.machine.js'
 import { defaults } from '../config/defaults.js'
-import { ThroughlineError, toFailure, type Failure } from '../errors/index.js'
+import { ThroughlineError } from '../errors/index.js'
+import { ipScope } from '../nat/ip-scope.js'
 import type { Clock } from '../net/clock.js'
 import { connectBroker, type BrokerLink } from '../net/mqtt-link.js'
 import { ResourceTable } from '../net/resource-table.js'
 import { formatBrokerUrl, parseBrokerUrl, type BrokerUrl } from '../protocol/broker-url.js'
 import { rankBrokers } from '../protocol/rendezvous.js'
-import { ipScope } from '../nat/ip-scope.js'
-import { isIP } from 'node:net'
+import { Broker, type BrokerStatus } from './broker.js'
 
-/** One broker in use: its actor, its current link, and who needs it. */
-interface Broker {
-  readonly actor: ActorRefFrom<typeof signallingMachine>
-  link: BrokerLink | undefined
-  failure: Failure | undefined
-  hasFailed: boolean
-  downSinceMs: number | undefined
-  leases: number
-  cancelDrop: (() => void) | undefined
-  /** Subscriptions of the current link, and those the broker has granted. */
-  readonly granted: Map<string, Promise<void>>
-  readonly served: Set<string>
-  readonly waiting: Set<() => void>
-}
-
-/** State of one broker, for `network$` and reports. */
-export interface BrokerStatus {
-  readonly url: string
-  readonly state: string
-  readonly rttMs?: number
-  readonly failure?: Failure
-}
+export type { BrokerStatus } from './broker.js'
 
 /** Keeps a broker connected until it is released. */
 export interface BrokerLease {
   readonly brokerId: string
+  /** Idempotent. */
   release(): void
+}
+
+/** A payload, and the broker it came by. */
+export interface BrokerPayload {
+  readonly brokerId: string
+  readonly payload: Uint8Array
 }
 
 /** What a pool works with. */
@@ -50,26 +38,32 @@ export interface BrokerPoolOptions {
   readonly inspect: ((event: InspectionEvent) => void) | undefined
 }
 
+interface Leased {
+  readonly broker: Broker
+  leases: number
+  /** Set while nobody leases it and it lingers. */
+  cancelDrop: (() => void) | undefined
+}
+
 /**
  * The brokers a node is connected to: its homes, and those it needs to ask a peer. One signalling actor each, shared by
- * all who lease it; topics are subscribed again whenever a link comes up.
+ * all who lease it; topics are subscribed again whenever a link comes up. A broker's id is its URL without credentials.
  */
 export class BrokerPool {
   readonly #options: BrokerPoolOptions
   readonly #links = new ResourceTable<BrokerLink>('link')
   /** Bounded by our list and `foreignMax` per attempt. */
-  readonly #brokers = new Map<string, Broker>()
-  readonly #messages$ = new Subject<{ readonly brokerId: string; readonly payload: Uint8Array }>()
+  readonly #leased = new Map<string, Leased>()
+  readonly #messages$ = new Subject<BrokerPayload>()
   readonly #changes$ = new Subject<void>()
-  /** Our list, and what the user named with a peer. */
-  readonly #own: Map<string, BrokerUrl>
-  /** Topics by broker id that have to be subscribed while the link is up. */
-  readonly #topics = new Map<string, Set<string>>()
+  readonly #own: ReadonlyMap<string, BrokerUrl>
+  /** What the user named with a peer (`ID@broker-url`); at most `maxNamed`, the eldest is forgotten. */
+  readonly #named = new Map<string, BrokerUrl>()
   readonly #stop = new AbortController()
   readonly #machine
 
   /** Payloads of every link. */
-  readonly messages$: Observable<{ readonly brokerId: string; readonly payload: Uint8Array }>
+  readonly messages$: Observable<BrokerPayload>
   /** Something about a broker changed. */
   readonly changes$: Observable<void>
 
@@ -80,15 +74,21 @@ export class BrokerPool {
     this.changes$ = this.#changes$.asObservable()
     const actors = createSignallingActors({
       links: this.#links, random: options.random, timeoutMs: defaults.signalling.connectTimeoutMs, connect: connectBroker,
-      resolveUrl: brokerId => this.#own.get(brokerId) ?? parseBrokerUrl(brokerId),
+      resolveUrl: brokerId => this.#named.get(brokerId) ?? this.#own.get(brokerId) ?? parseBrokerUrl(brokerId),
     })
     this.#machine = signallingMachine.provide({ actors })
+    // every message under way listens
+    setMaxListeners(0, this.#stop.signal)
   }
 
-  /** Adds a broker the user named together with a peer; returns its id. */
+  /** Adds a broker the user named together with a peer; returns its id. Credentials of our list stay in force unless others are given. */
   know(url: BrokerUrl): string {
     const brokerId = formatBrokerUrl(url)
-    this.#own.set(brokerId, url)
+    if (url.username === undefined && this.#own.has(brokerId)) return brokerId
+    this.#named.delete(brokerId)
+    this.#named.set(brokerId, url)
+    const [eldest] = this.#named.keys()
+    if (this.#named.size > maxNamed && eldest !== undefined) this.#named.delete(eldest)
     return brokerId
   }
 
@@ -99,101 +99,63 @@ export class BrokerPool {
 
   /** Whether a broker somebody named may be dialled: one of ours, or external (protocol 4, docs/security.md). */
   isUsable(brokerId: string): boolean {
-    if (this.#own.has(brokerId)) return true
+    if (this.#own.has(brokerId) || this.#named.has(brokerId)) return true
     const { host } = parseBrokerUrl(brokerId)
     return isIP(host) === 0 ? !localNames.test(host) : ipScope(host) === 'external'
   }
 
-  /** Connects a broker, or shares the connection there is. The caller releases it. */
+  /** Connects a broker, or shares the connection there is. The caller releases it. Throws ERR_NODE_CLOSED after `close`. */
   lease(brokerId: string): BrokerLease {
-    const broker = this.#brokers.get(brokerId) ?? this.#start(brokerId)
-    broker.leases += 1
-    broker.cancelDrop?.()
-    broker.cancelDrop = undefined
+    if (this.#stop.signal.aborted) throw new ThroughlineError('ERR_NODE_CLOSED', 'the node is closed')
+    const leased = this.#leased.get(brokerId) ?? this.#start(brokerId)
+    leased.leases += 1
+    leased.cancelDrop?.()
+    leased.cancelDrop = undefined
     let isHeld = true
     return {
       brokerId,
       release: () => {
         if (!isHeld) return
         isHeld = false
-        broker.leases -= 1
-        if (broker.leases === 0) broker.cancelDrop = this.#options.clock.after(lingerMs, () => this.#drop(brokerId, broker))
+        leased.leases -= 1
+        if (leased.leases === 0 && !this.#stop.signal.aborted) leased.cancelDrop = this.#options.clock.after(lingerMs, () => this.#drop(brokerId))
       },
     }
   }
 
-  /** Resolves when the broker is online; rejects with its failure, when it fails first. */
-  online(brokerId: string, signal: AbortSignal): Promise<BrokerLink> {
-    return new Promise((resolve, reject) => {
-      const broker = this.#brokers.get(brokerId)
-      const settle = (outcome: BrokerLink | Error) => {
-        signal.removeEventListener('abort', onAbort)
-        broker?.waiting.delete(look)
-        if (outcome instanceof Error) reject(outcome)
-        else resolve(outcome)
-      }
-      const onAbort = () => settle(new ThroughlineError('ERR_CANCELLED', 'waiting for the broker was cancelled'))
-      const look = () => {
-        if (broker?.link !== undefined) return settle(broker.link)
-        if (broker?.failure !== undefined && broker.actor.getSnapshot().value !== 'connecting') settle(new ThroughlineError(broker.failure.code, broker.failure.message))
-      }
-      if (broker === undefined || signal.aborted) return onAbort()
-      signal.addEventListener('abort', onAbort)
-      broker.waiting.add(look)
-      look()
-    })
+  /** Resolves when the broker is online; rejects with its failure, when it fails first, or ERR_CANCELLED. */
+  async online(brokerId: string, signal: AbortSignal): Promise<void> {
+    await this.#get(brokerId).online(signal)
   }
 
   /** Subscribes a topic now and whenever the broker's link comes up again. Resolves when it is granted on the current link. */
   async subscribe(brokerId: string, topic: string): Promise<void> {
-    const topics = this.#topics.get(brokerId) ?? new Set()
-    this.#topics.set(brokerId, topics.add(topic))
-    const broker = this.#brokers.get(brokerId)
-    if (broker?.link !== undefined) await this.#grant(broker, broker.link, topic)
+    await this.#get(brokerId).subscribe(topic)
   }
 
-  /** Once per link and topic; the broker serves when all its topics are granted. */
-  #grant(broker: Broker, link: BrokerLink, topic: string): Promise<void> {
-    const known = broker.granted.get(topic)
-    if (known !== undefined) return known
-    const granting = link.subscribe(topic, { signal: this.#stop.signal }).then(
-      () => this.#onGranted(broker, link, topic),
-      (error: unknown) => {
-        if (broker.link === link) broker.failure = toFailure(error, 'ERR_BROKER_REFUSED')
-        throw error
-      },
-    )
-    broker.granted.set(topic, granting)
-    return granting
-  }
-
-  #onGranted(broker: Broker, link: BrokerLink, topic: string): void {
-    if (broker.link !== link) return
-    broker.served.add(topic)
-    broker.downSinceMs = undefined
-    this.#changes$.next()
-  }
-
-  /** Publishes if the broker is online; resolves at its acknowledgement. */
+  /** Publishes if the broker is online; resolves at its acknowledgement. Rejects with ERR_BROKER_*. */
   async publish(brokerId: string, topic: string, payload: Uint8Array): Promise<void> {
-    const link = this.#brokers.get(brokerId)?.link
-    if (link === undefined) throw new ThroughlineError('ERR_BROKER_LOST', `${brokerId} is not connected`)
-    await link.publish(topic, payload, { signal: this.#stop.signal })
+    await this.#get(brokerId).publish(topic, payload)
   }
 
+  /** The latest round trip, ms; 0 while it is not known. */
   rttMs(brokerId: string): number {
-    return this.#brokers.get(brokerId)?.link?.rttMs ?? 0
+    return this.#leased.get(brokerId)?.broker.rttMs ?? 0
   }
 
   /** Since when a leased broker does not serve us, ms of the clock; undefined while it does. */
   downSinceMs(brokerId: string): number | undefined {
-    return this.#brokers.get(brokerId)?.downSinceMs
+    return this.#leased.get(brokerId)?.broker.downSinceMs
   }
 
   /** True when the broker is connected and has granted every topic: what is sent to us there arrives. */
   isServing(brokerId: string): boolean {
-    const broker = this.#brokers.get(brokerId)
-    return broker?.link !== undefined && [...(this.#topics.get(brokerId) ?? [])].every(topic => broker.served.has(topic))
+    return this.#leased.get(brokerId)?.broker.isServing === true
+  }
+
+  /** True when the broker has had its first answer, good or bad. */
+  hasAnswered(brokerId: string): boolean {
+    return this.#leased.get(brokerId)?.broker.hasAnswered === true
   }
 
   /** How many brokers are on our list. */
@@ -201,78 +163,61 @@ export class BrokerPool {
     return this.#own.size
   }
 
-  /** True when the broker has had its first answer, good or bad. */
-  hasAnswered(brokerId: string): boolean {
-    const broker = this.#brokers.get(brokerId)
-    return broker !== undefined && (broker.hasFailed || broker.failure !== undefined || this.isServing(brokerId))
-  }
-
   get status(): readonly BrokerStatus[] {
-    return [...this.#brokers].map(([url, { actor, link, failure }]) => ({
-      url, state: String(actor.getSnapshot().value), ...(link !== undefined && { rttMs: link.rttMs }), ...(failure !== undefined && { failure }),
-    }))
+    return [...this.#leased.values()].map(({ broker }) => broker.status)
   }
 
   /** The network changed: every broker is tried afresh. */
   retryAll(): void {
-    for (const { actor } of this.#brokers.values()) actor.send({ type: 'broker.retry' })
+    for (const { broker } of this.#leased.values()) broker.retry()
   }
 
+  /** Ends every link; resolves when they are closed. Never rejects. */
   async close(): Promise<void> {
     this.#stop.abort()
-    for (const [brokerId, broker] of [...this.#brokers]) this.#drop(brokerId, broker)
+    for (const brokerId of [...this.#leased.keys()]) this.#drop(brokerId)
     await this.#links.disposeAll()
     this.#messages$.complete()
     this.#changes$.complete()
   }
 
-  #start(brokerId: string): Broker {
+  #get(brokerId: string): Broker {
+    const leased = this.#leased.get(brokerId)
+    if (leased === undefined) throw new ThroughlineError('ERR_BROKER_LOST', `${brokerId} is not connected`)
+    return leased.broker
+  }
+
+  #start(brokerId: string): Leased {
     const { inspect, clock } = this.#options
-    const actor = createActor(this.#machine, { input: { brokerId, policy: defaultSignallingPolicy }, ...(inspect !== undefined && { inspect }) })
-    const broker: Broker = {
-      actor, link: undefined, failure: undefined, hasFailed: false, downSinceMs: clock.now(), leases: 0, cancelDrop: undefined, granted: new Map(), served: new Set(), waiting: new Set(),
-    }
-    this.#brokers.set(brokerId, broker)
-    actor.subscribe({ next: ({ context }) => this.#onSnapshot(brokerId, broker, context), error: () => {} })
-    actor.start()
-    return broker
+    const broker = new Broker({
+      id: brokerId,
+      actor: createActor(this.#machine, { input: { brokerId, policy: defaultSignallingPolicy }, ...(inspect !== undefined && { inspect }) }),
+      linkOf: linkId => this.#links.get(linkId ?? ''),
+      now: () => clock.now(),
+      signal: this.#stop.signal,
+      onMessage: payload => this.#messages$.next({ brokerId, payload }),
+      onChange: () => this.#changes$.next(),
+    })
+    const leased: Leased = { broker, leases: 0, cancelDrop: undefined }
+    this.#leased.set(brokerId, leased)
+    broker.start()
+    return leased
   }
 
-  #onSnapshot(brokerId: string, broker: Broker, context: { readonly linkId: string | undefined; readonly lastFailure: Failure | undefined }): void {
-    const link = this.#links.get(context.linkId ?? '')
-    const hasChanged = link !== broker.link
-    broker.failure = context.lastFailure
-    if (context.lastFailure !== undefined) broker.hasFailed = true
-    if (hasChanged) {
-      broker.link = link
-      broker.granted.clear()
-      broker.served.clear()
-      broker.downSinceMs ??= this.#options.clock.now()
-      if (link !== undefined) this.#onLink(brokerId, broker, link)
-    }
-    for (const look of [...broker.waiting]) look()
-    this.#changes$.next()
-  }
-
-  #onLink(brokerId: string, broker: Broker, link: BrokerLink): void {
-    link.messages$.subscribe(({ payload }) => this.#messages$.next({ brokerId, payload }))
-    for (const topic of this.#topics.get(brokerId) ?? []) this.#grant(broker, link, topic).catch(() => {})
-  }
-
-  #drop(brokerId: string, broker: Broker): void {
-    broker.cancelDrop?.()
-    this.#brokers.delete(brokerId)
-    this.#topics.delete(brokerId)
-    broker.actor.send({ type: 'broker.stop' })
-    broker.actor.stop()
-    broker.failure = { code: 'ERR_NODE_CLOSED', message: 'the broker is not used any more' }
-    broker.link = undefined
-    for (const look of [...broker.waiting]) look()
+  #drop(brokerId: string): void {
+    const leased = this.#leased.get(brokerId)
+    if (leased === undefined) return
+    leased.cancelDrop?.()
+    this.#leased.delete(brokerId)
+    leased.broker.stop()
   }
 }
 
 /** A broker is mostly needed again at once: an offer follows a look-up, a cancellation an attempt. */
 const lingerMs = 1_000
+
+/** Brokers named with peers that are remembered with their credentials. */
+const maxNamed = 64
 
 /** Names that mean this machine or its LAN; a stranger's address must not make us dial them. */
 const localNames = /^localhost$|\.(local|localhost|internal|home\.arpa|lan)$|^[^.]+$/i

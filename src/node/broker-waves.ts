@@ -27,10 +27,13 @@ export async function askInWaves({ brokers, first, clock, signal, ask }: WaveReq
     const wave = queue.splice(0, size).map(brokerId =>
       ask(brokerId).catch((error: unknown) => void failures.push(toFailure(error, 'ERR_BROKER_UNREACHABLE'))))
     asked.push(...wave)
+    if (queue.length === 0) break
     const allFailed = Promise.all(asked).then(() => (failures.length === asked.length ? undefined : forever))
-    if (queue.length > 0) await Promise.race([allFailed, pause(clock, lookupEveryMs, signal)])
+    const next = new AbortController()
+    await Promise.race([allFailed, pause(clock, lookupEveryMs, AbortSignal.any([signal, next.signal]))])
+    next.abort()
   }
-  await Promise.race([Promise.all(asked), aborted(signal)])
+  await untilAborted(Promise.all(asked), signal)
   return failures
 }
 
@@ -50,9 +53,15 @@ export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promi
   })
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
+/** Resolves with the work, which never rejects, or when the signal fires. */
+function untilAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
   return new Promise(resolve => {
-    if (signal.aborted) return resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
+    const settle = () => {
+      signal.removeEventListener('abort', settle)
+      resolve()
+    }
+    if (signal.aborted) return settle()
+    signal.addEventListener('abort', settle)
+    void work.then(settle)
   })
 }

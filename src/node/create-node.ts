@@ -1,3 +1,4 @@
+import { ThroughlineError } from '../errors/index.js'
 import { publicServers } from '../config/public-servers.js'
 import { defaultIdentityPath, loadIdentity } from '../net/identity-file.js'
 import { parseBrokerUrl } from '../protocol/broker-url.js'
@@ -14,10 +15,11 @@ import type { Node, NodeOptions } from './types.js'
  * owns the node and closes it.
  */
 export async function createNode(options: NodeOptions = {}): Promise<Node> {
-  options.signal?.throwIfAborted()
+  throwIfAborted(options.signal)
   const brokers = (options.mqtt ?? publicServers.mqtt).map(parseBrokerUrl)
   if (Array.isArray(options.allow)) for (const id of options.allow) decodePeerId(id)
   const identity = await identityOf(options)
+  throwIfAborted(options.signal)
   const handlers = new Handlers()
   const core = new NodeCore({ identity, brokers, options, handler: protocol => handlers.get(protocol) })
   const node = new ThroughlineNode(core, handlers, options)
@@ -34,9 +36,17 @@ async function abortable(node: ThroughlineNode, signal: AbortSignal | undefined)
   signal?.addEventListener('abort', onAbort)
   try {
     await node.start()
-    signal?.throwIfAborted()
+    throwIfAborted(signal)
     return node
+  } catch (error) {
+    await node.close()
+    throwIfAborted(signal)
+    throw error
   } finally {
     signal?.removeEventListener('abort', onAbort)
   }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new ThroughlineError('ERR_CANCELLED', 'making the node was cancelled', { cause: signal.reason })
 }

@@ -7,11 +7,11 @@ export interface Handler {
   readonly accept: () => true | ErrorCode
 }
 
-/** Who serves which protocol; the latest handler of a protocol counts. Bounded by the application. */
+/** Who serves which protocol; the latest handler of a protocol counts, and the one before it when it goes. Bounded by the application. */
 export class Handlers {
   readonly #byProtocol = new Map<string, Handler[]>()
 
-  /** Adds a handler; returns what removes it. */
+  /** Adds a handler; returns what removes it. Idempotent. */
   add(protocol: string, handler: Handler): () => void {
     const handlers = this.#byProtocol.get(protocol) ?? []
     this.#byProtocol.set(protocol, handlers)
@@ -19,9 +19,11 @@ export class Handlers {
     return () => {
       const index = handlers.indexOf(handler)
       if (index >= 0) handlers.splice(index, 1)
+      if (handlers.length === 0 && this.#byProtocol.get(protocol) === handlers) this.#byProtocol.delete(protocol)
     }
   }
 
+  /** Undefined: nobody serves the protocol. */
   get(protocol: string): Handler | undefined {
     return this.#byProtocol.get(protocol)?.at(-1)
   }

@@ -16,6 +16,7 @@ export class Homes {
   readonly #changes$ = new Subject<readonly string[]>()
   #current: readonly string[] = []
   #cancelLook: (() => void) | undefined
+  #isLooking = false
   #isClosed = false
 
   /** Emits the homes whenever they change. */
@@ -30,7 +31,7 @@ export class Homes {
     this.changes$ = this.#changes$.asObservable()
   }
 
-  /** Connects the first homes and keeps looking after them. */
+  /** Connects the first homes and keeps looking after them, until `close` or the end of the pool. */
   start(): void {
     this.#current = this.#ranked.slice(0, wanted)
     for (const brokerId of this.#current) this.#take(brokerId)
@@ -48,14 +49,16 @@ export class Homes {
     return [...this.#leases.keys()].every(brokerId => this.#pool.hasAnswered(brokerId))
   }
 
+  /** True while a home serves us. */
   get isOnline(): boolean {
     return this.#current.some(brokerId => this.#pool.isServing(brokerId))
   }
 
+  /** Gives every home up. Idempotent. */
   close(): void {
     this.#isClosed = true
     this.#cancelLook?.()
-    for (const lease of this.#leases.values()) lease.release()
+    for (const brokerId of [...this.#leases.keys()]) this.#leave(brokerId)
     this.#changes$.complete()
   }
 
@@ -64,15 +67,31 @@ export class Homes {
     for (const topic of this.#topics) this.#pool.subscribe(brokerId, topic).catch(() => {})
   }
 
+  /** Leasing and leaving change the pool, which would have us look again in the middle: nothing is decided twice. */
   #look(): void {
-    if (this.#isClosed) return
-    const online = this.#ranked.filter(brokerId => this.#leases.has(brokerId) && this.#pool.isServing(brokerId))
-    if (online.length < wanted) this.#replaceTheDead(wanted - online.length)
-    for (const brokerId of online.slice(wanted)) this.#leave(brokerId)
-    const next = online.length > 0 ? online.slice(0, wanted) : this.#current
+    if (this.#isClosed || this.#isLooking) return
+    this.#isLooking = true
+    const next = this.#arrange()
+    this.#isLooking = false
     if (next.join() === this.#current.join()) return
     this.#current = next
     this.#changes$.next(next)
+  }
+
+  /** Leases and leaves brokers; returns the homes to state from now on. */
+  #arrange(): readonly string[] {
+    const online = this.#ranked.filter(brokerId => this.#leases.has(brokerId) && this.#pool.isServing(brokerId))
+    const homes = online.slice(0, wanted)
+    if (homes.length < wanted) this.#replaceTheDead(wanted - homes.length)
+    else this.#leaveBelow(homes)
+    return homes.length > 0 ? homes : this.#current
+  }
+
+  /** A better broker that is dead is kept and tried again; worse ones, dead or not, are not needed. */
+  #leaveBelow(homes: readonly string[]): void {
+    this.#cancelLook?.()
+    const last = this.#ranked.indexOf(homes.at(-1) ?? '')
+    for (const brokerId of this.#ranked.slice(last + 1)) this.#leave(brokerId)
   }
 
   /** Leases one more broker for each that has been down long enough, while there are any. */

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { defaults } from '../config/defaults.js'
 import { Channel } from '../net/channel.js'
 import type { Socket } from '../net/dial-socket.js'
@@ -20,12 +21,16 @@ export class InboundSockets {
   readonly #stop = new AbortController()
   /** Bounded by `maxUnauthenticated`. */
   readonly #unauthenticated = new Set<Socket>()
+  /** Channels on which OPEN is due: anybody can make a key, so they are bounded too, by `maxUnopened`. */
+  readonly #unopened = new Set<Channel>()
   /** Called when one of them is through; bounded by the attempts that run. */
   readonly #settled = new Set<() => void>()
 
   constructor(securer: Securer, routes: InboundRoutes) {
     this.#securer = securer
     this.#routes = routes
+    // every socket in securing listens; they are bounded
+    setMaxListeners(0, this.#stop.signal)
   }
 
   /** Takes a socket over. Never throws. */
@@ -37,7 +42,10 @@ export class InboundSockets {
 
   /** Takes over a channel that we dialled as responder: the initiator's OPEN is due on it. */
   serve(channel: Channel, hello: Hello): void {
-    readOpen(channel, defaults.dial.unusedChannelMs)
+    if (this.#stop.signal.aborted || this.#unopened.size >= maxUnopened) return channel.end()
+    this.#unopened.add(channel)
+    readOpen(channel, defaults.dial.unusedChannelMs, this.#stop.signal)
+      .finally(() => this.#unopened.delete(channel))
       .then(open => this.#routes.onOpen(channel, hello, open))
       .catch(() => channel.end())
   }
@@ -69,7 +77,7 @@ export class InboundSockets {
     let channel: Channel | undefined
     try {
       channel = new Channel(await this.#securer.server(socket, { timeoutMs, signal: this.#stop.signal }))
-      const hello = await readHello(channel, Math.max(1, timeoutMs - (performance.now() - startedAtMs)))
+      const hello = await readHello(channel, Math.max(1, timeoutMs - (performance.now() - startedAtMs)), this.#stop.signal)
       this.#route(channel, hello)
     } catch (error) {
       channel?.destroy()
@@ -91,3 +99,6 @@ export class InboundSockets {
     if (!this.#routes.onArrival(channel, hello)) channel.end()
   }
 }
+
+/** Secured channels without OPEN, together; each stays 10 s at most. */
+const maxUnopened = 1_024

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { distinctUntilChanged, map, Observable, startWith, Subject } from 'rxjs'
 import { defaults } from '../config/defaults.js'
-import type { Failure } from '../errors/index.js'
+import { ThroughlineError, type Failure } from '../errors/index.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
-import { isInPrefix } from '../nat/ip-scope.js'
+import { ipScope, isInPrefix } from '../nat/ip-scope.js'
 import { Budget } from '../net/budget.js'
 import type { Channel } from '../net/channel.js'
 import { systemClock, type Clock } from '../net/clock.js'
@@ -68,6 +68,7 @@ export class NodeCore {
   #lock: InboundLock | undefined
   #sequence = 0
   #stopPolling: (() => void) | undefined
+  #isClosing = false
 
   constructor({ identity, brokers, options, handler }: NodeCoreOptions) {
     const { clock } = this
@@ -106,17 +107,29 @@ export class NodeCore {
     return this.#own
   }
 
-  /** Takes the inbound role and opens the port; resolves to its number. */
-  async open(): Promise<number> {
+  /** Takes the inbound role and opens the port; resolves to its number. Rejects with ERR_IDENTITY_*, ERR_PORT_IN_USE, ERR_LISTEN, ERR_NO_INTERFACE or ERR_CANCELLED. */
+  open(): Promise<number> {
+    const opening = this.#open()
+    this.#opening = opening.catch(() => {})
+    return opening
+  }
+
+  async #open(): Promise<number> {
     const { interfaces, listenPort = 0 } = this.#options
     if (this.#isInbound) this.#lock = await takeInboundLock(this.identity.id)
-    this.#listener = await listen({
-      port: this.#isInbound ? listenPort : 0, onSocket: socket => this.#inbound.accept(socket),
-      ...(interfaces !== undefined && { hosts: this.#own.map(({ address, interfaceName }) => (address.startsWith('fe80') ? `${address}%${interfaceName}` : address)) }),
-    })
+    if (!this.#isClosing) {
+      this.#listener = await listen({
+        port: this.#isInbound ? listenPort : 0, onSocket: socket => this.#inbound.accept(socket),
+        ...(interfaces !== undefined && { hosts: this.#own.map(bindable) }),
+      })
+    }
+    if (this.#isClosing) throw new ThroughlineError('ERR_CANCELLED', 'the node was closed while it opened')
     this.#poll()
-    return this.#listener.port
+    return this.listenPort
   }
+
+  /** Settles with the latest `open`; closing waits for it, so that what it opens is closed again. */
+  #opening: Promise<unknown> = Promise.resolve()
 
   /** False for a node without brokers, or one that only connects those it needs. */
   get awaitsBroker(): boolean {
@@ -150,16 +163,18 @@ export class NodeCore {
 
   /** Ends everything, pipes first. */
   async close(): Promise<void> {
+    this.#isClosing = true
     this.#stopPolling?.()
-    const pipes = [...this.registry.entries].map(async entry => {
-      if (entry.pipe === undefined) return entry.actor.send({ type: 'connection.cancel', failure: { code: 'ERR_CANCELLED', message: 'the node was closed' } })
-      const limit = this.clock.after(defaults.session.leaveAfterMs, () => entry.pipe?.abort('ERR_NODE_CLOSED'))
-      await entry.pipe.close().catch(() => {}).finally(limit)
-    })
-    await Promise.all(pipes)
-    await this.registry.idle()
     this.#inbound.close()
+    const limits = [...this.registry.entries].map(({ actor, pipe }) => {
+      if (pipe === undefined) return actor.send({ type: 'connection.cancel', failure: { code: 'ERR_CANCELLED', message: 'the node was closed' } })
+      pipe.close().catch(() => {})
+      return this.clock.after(defaults.session.leaveAfterMs, () => pipe.isIdle || pipe.abort('ERR_NODE_CLOSED'))
+    })
+    await this.registry.idle()
+    for (const cancel of limits) cancel?.()
     this.homes.close()
+    await this.#opening
     await Promise.all([this.#listener?.close(), this.pool.close(), this.#sockets.disposeAll(), this.#channels.disposeAll()])
     await this.#lock?.release()
     this.changes$.complete()
@@ -204,7 +219,7 @@ export class NodeCore {
       forbid: dial => this.#forbid(dial),
       serve: (channel, hello) => this.#inbound.serve(channel, hello),
       awaitInbound: (hosts, signal) => this.#inbound.settledFrom(hosts, AbortSignal.any([signal, AbortSignal.timeout(defaults.attempt.offerHoldMs)])),
-      resolve: (peer, signal) => this.#resolver.resolve(peer, signal),
+      resolve: (sessionKey, signal) => this.#resolver.resolve(this.registry.get(sessionKey)?.peer ?? '', signal),
       offer$: request => exchangeOffer$(exchange, request),
       desk: () => this.#desk,
       registry: () => this.registry,
@@ -229,6 +244,10 @@ export class NodeCore {
     })
   }
 }
+
+/** A link-local address means something only with its zone. */
+const bindable = ({ address, family, interfaceName }: OwnAddress): string =>
+  family === 6 && ipScope(address) === 'link-local' ? `${address}%${interfaceName}` : address
 
 function ownAddressesOrNone(names: readonly string[] | undefined): readonly OwnAddress[] {
   try {

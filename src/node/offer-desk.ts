@@ -40,7 +40,7 @@ interface OpenOffer {
 /** The responder's side of signalling: acknowledges, hands over and answers offers; answers look-ups. */
 export class OfferDesk {
   readonly #options: OfferDeskOptions
-  /** By message id; the eldest is forgotten. */
+  /** By message id; at most `maxOpenOffers`, the eldest is forgotten. */
   readonly #offers = new Map<string, OpenOffer>()
 
   constructor(options: OfferDeskOptions) {
@@ -89,7 +89,8 @@ export class OfferDesk {
     const { senderId, messageId } = letter
     const known = this.#offers.get(messageId)
     if (isCopy) {
-      if (known === undefined) return
+      // a broker that repeats itself gets one acknowledgement
+      if (known === undefined || known.brokerIds.includes(brokerId)) return
       known.brokerIds.push(brokerId)
       return this.#send(brokerId, known, { type: 'ack', of: messageId })
     }
@@ -101,7 +102,7 @@ export class OfferDesk {
     peers.learnDoorKey(senderId, message.doorKey)
     this.#send(brokerId, offer, { type: 'ack', of: messageId })
     if (isDenied) return this.refuse(messageId, { code: 'ERR_REFUSED', message: 'not on the allow list' })
-    const leave = budget.enterAttempt()
+    const leave = budget.enterAttempt(access.isKnown(senderId) ? 'known' : 'stranger')
     if (leave === undefined) return this.refuse(messageId, { code: 'ERR_BUSY', message: 'too many attempts at once' })
     this.#options.onOffer(senderId, message, {
       offerId: messageId,
@@ -117,7 +118,7 @@ export class OfferDesk {
     const { access, budget, mailroom, addressFor, pool } = this.#options
     const { senderId, senderKey, messageId } = letter
     if (access.denies(senderId)) return
-    if (!access.isKnown(senderId) && !budget.takeStrangerOffer()) return
+    if (!access.isKnown(senderId) && !budget.takeStrangerLookup()) return
     const address = addressFor(!access.needsAsking(senderId))
     const { payload } = mailroom.seal({ type: 'ack', of: messageId, address }, { publicKey: senderKey, doorKey })
     pool.publish(brokerId, inbox, payload).catch(() => {})

@@ -44,6 +44,8 @@ class OfferExchange {
   readonly #replies = new Subscription()
   readonly #published = new Set<string>()
   readonly #topic: string
+  /** Message id of the offer that carries a nonce; one for all brokers, so that the peer sees copies of one offer. */
+  #provenId: string | undefined
   #hasAnswer = false
 
   constructor(options: ExchangeOptions, request: OfferRequest, subscriber: Subscriber<AttemptEvent>) {
@@ -63,7 +65,9 @@ class OfferExchange {
       signal: AbortSignal.any([this.#stop.signal, this.#heard.signal]), ask: brokerId => this.#ask(brokerId, messageId),
     })
     void asking.then(failures => {
-      if (this.#published.size === 0 && !this.#stop.signal.aborted) this.#tell({ type: 'exchange.failed', failure: failures[0] ?? noBroker })
+      // The peer's acknowledgement may be here before the broker's.
+      const isUnderWay = this.#published.size > 0 || this.#heard.signal.aborted || this.#stop.signal.aborted
+      if (!isUnderWay) this.#tell({ type: 'exchange.failed', failure: failures[0] ?? noBroker })
     })
     return () => {
       this.#stop.abort()
@@ -110,13 +114,21 @@ class OfferExchange {
         return this.#tell({ type: 'exchange.refused', failure: { code, message: `the peer refused: ${code}` } })
       }
       case 'challenge': {
-        const messageId = this.#options.mailroom.newId()
-        this.#listen(messageId)
-        this.#publish(brokerId, messageId, message.nonce).catch(() => {})
+        if (message.of === this.#provenId) return
+        this.#prove(brokerId, message.nonce)
         return
       }
       default:
     }
+  }
+
+  /** The peer does not trust our clock: the offer again, with its nonce. A second challenge is not answered, or two clocks could quarrel for ever. */
+  #prove(brokerId: string, nonce: Uint8Array): void {
+    if (this.#provenId === undefined) {
+      this.#provenId = this.#options.mailroom.newId()
+      this.#listen(this.#provenId)
+    }
+    this.#publish(brokerId, this.#provenId, nonce).catch(() => {})
   }
 
   #onAnswer(answerId: string, answer: { readonly doorKey: Uint8Array; readonly machineTag: Uint8Array; readonly interfaces: readonly InterfaceRecord[] }, brokerId: string): void {

@@ -6,6 +6,7 @@ import { decodePeerId } from '../protocol/peer-id.js'
 export class PeerBook {
   readonly #identity: Identity
   readonly #machineSecret: Uint8Array
+  /** By peer id; at most `maxPeers`. */
   readonly #doorKeys = new Map<string, Uint8Array>()
 
   constructor(identity: Identity, machineSecret: Uint8Array) {
@@ -23,6 +24,7 @@ export class PeerBook {
     return Buffer.from(tag).equals(machineTag(this.#machineSecret, decodePeerId(peerId)))
   }
 
+  /** Keeps the latest; letters to that peer are tagged with it. */
   learnDoorKey(peerId: string, doorKey: Uint8Array): void {
     this.#doorKeys.delete(peerId)
     this.#doorKeys.set(peerId, doorKey)

@@ -28,7 +28,7 @@ export interface MachineParts extends CandidateResources {
   readonly own: () => readonly OwnAddress[]
   /** Resolves when no socket from these hosts is in TLS on our port. */
   readonly awaitInbound: (hosts: readonly string[], signal: AbortSignal) => Promise<void>
-  readonly resolve: (peer: string, signal: AbortSignal) => Promise<PeerTarget>
+  readonly resolve: (sessionKey: string, signal: AbortSignal) => Promise<PeerTarget>
   readonly offer$: (request: OfferRequest) => Observable<AttemptEvent>
   readonly desk: () => OfferDesk
   readonly registry: () => SessionRegistry
@@ -58,7 +58,7 @@ export function provideConnectionMachine(parts: MachineParts): typeof connection
 function provideAttempt(parts: MachineParts): typeof attemptMachine {
   const { clock, own, access, budget, resolve, offer$, awaitInbound } = parts
   const dialActors = {
-    ...createDialActors({ clock, own, awaitInbound, isKnown: peerId => access.isKnown(peerId), strangerDials: budget.strangerDialsPerOffer, maxCandidates: defaults.dial.maxCandidates }),
+    ...createDialActors({ clock, own, awaitInbound, isKnown: peerId => access.isKnown(peerId), strangerDials: budget.strangerDialsPerOffer, maxCandidates: defaults.dial.maxCandidates, timeoutMs: defaults.dial.timeoutMs }),
     candidate: candidateMachine.provide({ actors: createCandidateActors(parts) }),
   }
   const { actors, actions } = createAttemptActors({

@@ -22,21 +22,34 @@ export interface ResolverOptions {
 /** Turns what the user wrote (an address, an id, `ID@broker-url`) into a target. */
 export class Resolver {
   readonly #options: ResolverOptions
+  /** Addresses read lately: a signature is checked once. At most `maxAddresses`, the eldest is forgotten. */
+  readonly #addresses = new Map<string, AddressRecord>()
 
   constructor(options: ResolverOptions) {
     this.#options = options
   }
 
-  /** Rejects with ERR_ADDRESS_*, ERR_BROKER_URL, ERR_PEER_UNKNOWN or ERR_NO_BROKER. */
+  /** Rejects with ERR_ADDRESS_*, ERR_BROKER_URL, ERR_PEER_UNKNOWN, ERR_NO_BROKER or ERR_CANCELLED. */
   async resolve(peer: string, signal: AbortSignal): Promise<PeerTarget> {
     const text = peer.trim()
-    if (looksLikeAddress(text)) return this.#targetOf(decodeAddress(text))
+    if (looksLikeAddress(text)) return this.#targetOf(this.#read(text))
     const [id = '', ...broker] = text.split('@')
+    if (id.includes('.')) throw unknownName(id)
     const peerId = id.toLowerCase()
     const topic = nodeTopic(decodePeerId(peerId))
     const brokers = broker.length > 0 ? [this.#options.pool.know(parseBrokerUrl(broker.join('@')))] : this.#options.pool.ranked(topic)
     const target = this.#targetOf(await this.#lookUp(peerId, topic, brokers, signal))
     return { ...target, brokers: [...new Set([...brokers.slice(0, broker.length), ...target.brokers])] }
+  }
+
+  #read(text: string): AddressRecord {
+    const known = this.#addresses.get(text)
+    if (known !== undefined) return known
+    const record = decodeAddress(text)
+    this.#addresses.set(text, record)
+    const [eldest] = this.#addresses.keys()
+    if (this.#addresses.size > maxAddresses && eldest !== undefined) this.#addresses.delete(eldest)
+    return record
   }
 
   #targetOf(record: AddressRecord): PeerTarget {
@@ -60,7 +73,8 @@ export class Resolver {
     try {
       const asking = askInWaves({ brokers, first: defaults.signalling.lookupFirst, clock, signal: stopping, ask: brokerId => lookup.ask(brokerId, stopping) })
       const nobody = asking.then(failures => (failures.length >= Math.min(brokers.length, defaults.signalling.lookupMaxBrokers) ? failures : new Promise<never>(() => {})))
-      const outcome = await Promise.race([lookup.answer, nobody, pause(clock, defaults.signalling.lookupTimeoutMs, signal)])
+      const outcome = await Promise.race([lookup.answer, nobody, pause(clock, defaults.signalling.lookupTimeoutMs, stopping)])
+      if (signal.aborted) throw new ThroughlineError('ERR_CANCELLED', 'the look-up was cancelled', { cause: signal.reason })
       if (outcome === undefined) throw new ThroughlineError('ERR_PEER_UNKNOWN', `no broker had an answer for ${peerId}`, { facts: { peerId } })
       if ('id' in outcome) return outcome
       throw noBroker(outcome)
@@ -71,14 +85,20 @@ export class Resolver {
   }
 }
 
+/** Up to 1.6 kB each. */
+const maxAddresses = 64
+
 /** One question to several brokers. */
 class LookUp {
   readonly answer: Promise<AddressRecord>
   readonly #options: ResolverOptions
   readonly #peerId: string
   readonly #topic: string
+  /** Both bounded by the brokers asked. */
   readonly #leases: BrokerLease[] = []
   readonly #subscriptions: { unsubscribe(): void }[] = []
+  /** Brokers by which a challenge was answered. */
+  readonly #proven = new Set<string>()
   #resolve: (record: AddressRecord) => void = () => {}
 
   constructor(options: ResolverOptions, peerId: string, topic: string) {
@@ -88,6 +108,7 @@ class LookUp {
     this.answer = new Promise(resolve => (this.#resolve = resolve))
   }
 
+  /** Resolves when the question is with the broker; rejects with ERR_BROKER_* or ERR_CANCELLED. */
   async ask(brokerId: string, signal: AbortSignal): Promise<void> {
     const { pool, mailroom } = this.#options
     this.#leases.push(pool.lease(brokerId))
@@ -101,6 +122,13 @@ class LookUp {
     for (const lease of this.#leases.splice(0)) lease.release()
   }
 
+  /** The peer does not trust our clock: the question again, with its nonce; once per broker. */
+  #prove(brokerId: string, nonce: Uint8Array): void {
+    if (this.#proven.has(brokerId)) return
+    this.#proven.add(brokerId)
+    this.#publish(brokerId, nonce).catch(() => {})
+  }
+
   #publish(brokerId: string, nonce: Uint8Array | undefined): Promise<void> {
     const { pool, mailroom, peers } = this.#options
     const messageId = mailroom.newId()
@@ -110,7 +138,7 @@ class LookUp {
   }
 
   #onReply({ letter: { message }, brokerId }: Delivery): void {
-    if (message.type === 'challenge') return void this.#publish(brokerId, message.nonce).catch(() => {})
+    if (message.type === 'challenge') return this.#prove(brokerId, message.nonce)
     if (message.type !== 'ack' || message.address === undefined) return
     try {
       const record = decodeAddressBytes(message.address)
@@ -120,6 +148,10 @@ class LookUp {
     }
   }
 }
+
+/** A name has dots, an id never. */
+const unknownName = (name: string) =>
+  new ThroughlineError('ERR_PEER_UNKNOWN', `this version cannot look names up yet (${name.slice(0, 80)}): use an address or an id`, { facts: { name } })
 
 const noBroker = (failures: readonly Failure[]) => {
   const first = failures[0]

@@ -1,4 +1,4 @@
-import { Subject, type Observable } from 'rxjs'
+import { of, Subject, type Observable } from 'rxjs'
 import { createActor, type ActorRefFrom, type InspectionEvent } from 'xstate'
 import type { attemptMachine } from '../../machines/attempt/attempt.machine.js'
 import type { AttemptContext, AttemptInput } from '../../machines/attempt/attempt.types.js'
@@ -16,7 +16,8 @@ import type { Hello, Open } from '../protocol/frames.js'
 import type { OfferMessage } from '../protocol/signal-message.js'
 import { SessionPipe } from '../streams/pipe/session-pipe.js'
 import type { PipePath } from '../streams/pipe/types.js'
-import { Session, type OpenEvent } from '../streams/session/session.js'
+import { Session } from '../streams/session/session.js'
+import type { OpenEvent } from '../streams/session/types.js'
 import type { WindowPool } from '../streams/session/window-pool.js'
 import type { Handler } from './handlers.js'
 import type { KeptExchange } from './offer-exchange.js'
@@ -32,6 +33,8 @@ export interface SessionEntry {
   readonly sessionId: string
   readonly attemptId: string
   readonly protocol: string
+  /** Initiator: what the user wrote. Kept out of the machines, for an address holds a door key. */
+  readonly peer: string | undefined
   readonly firstBytes: Uint8Array | undefined
   readonly actor: ConnectionActor
   readonly startedAtMs: number
@@ -76,6 +79,8 @@ export class SessionRegistry {
   readonly #opens = new Map<string, Open>()
   readonly #changes$ = new Subject<void>()
   #idleWaiters: (() => void)[] = []
+  /** Channels of ended sessions whose last frames the kernel has not taken; each ends within `lingerMs`. */
+  readonly #leaving = new Set<Promise<void>>()
 
   /** An entry came or went. */
   readonly changes$: Observable<void> = this.#changes$.asObservable()
@@ -102,9 +107,9 @@ export class SessionRegistry {
     const attemptId = this.#options.newId()
     const key = initiatorKey(sessionId)
     const startedAtMs = this.#options.clock.now()
-    const attemptInput: AttemptInput = { role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, peer, startedAtMs, policy, ...attempt }
+    const attemptInput: AttemptInput = { role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, startedAtMs, policy, ...attempt }
     const actor = this.#createActor({ role: 'initiator', sessionKey: key, peerId: undefined, protocol, attempt: attemptInput })
-    return this.#start({ key, role: 'initiator', sessionId, attemptId, protocol, firstBytes, actor, startedAtMs, peerId: undefined, session: undefined, pipe: undefined, exchanges: [] })
+    return this.#start({ key, role: 'initiator', sessionId, attemptId, protocol, peer, firstBytes, actor, startedAtMs, peerId: undefined, session: undefined, pipe: undefined, exchanges: [] })
   }
 
   /** An offer arrived: a new connection as responder, or the next round of one that is there. */
@@ -131,11 +136,11 @@ export class SessionRegistry {
     const key = responderKey(channel.peerId, hello.session)
     const known = this.#entries.get(key)
     const tombstone = this.#tombstones.get(key, clock.now())
-    if (known === undefined && tombstone !== undefined) {
+    if (known === undefined && tombstone !== undefined && tombstone !== 'lost') {
       channel.send({ type: 'accept', epoch: open.epoch, ...tombstone })
       return channel.end()
     }
-    if (known === undefined && open.established) return refuse(channel, open.epoch, 'ERR_SESSION_UNKNOWN')
+    if (known === undefined && (open.established || tombstone === 'lost')) return refuse(channel, open.epoch, 'ERR_SESSION_UNKNOWN')
     if (known !== undefined && open.epoch <= (known.session?.epoch ?? 0)) return refuse(channel, open.epoch, 'ERR_EPOCH_STALE')
     channel.owner = key
     const channelId = channels.add(channel, value => {
@@ -150,7 +155,8 @@ export class SessionRegistry {
   /** A channel on which the peer is responder: it dialled us because our offer asked for it. False: nobody waits for it. */
   arrived(channel: Channel, hello: Hello): boolean {
     const entry = this.#entries.get(initiatorKey(hello.session))
-    if (entry === undefined || entry.attemptId !== hello.attempt) return false
+    // with a session carried by a channel there is nothing left to elect
+    if (entry === undefined || entry.attemptId !== hello.attempt || entry.session?.channel !== undefined) return false
     const expected = this.#targetOf(entry)
     if (expected !== channel.peerId) return false
     channel.owner = entry.key
@@ -171,7 +177,7 @@ export class SessionRegistry {
   openChannel$(key: string, channelId: string): Observable<OpenEvent> {
     const entry = this.#entries.get(key)
     const channel = this.#options.channels.take(channelId)
-    if (entry === undefined || channel === undefined) throw new Error('the channel or its session is gone')
+    if (entry === undefined || channel === undefined) return of({ type: 'open.lost', failure: channelGone })
     entry.peerId = channel.peerId
     entry.session ??= this.#createSession(entry, channel.peerId)
     return entry.session.open(channel, { reason: 'dial', ...(entry.firstBytes !== undefined && { firstBytes: entry.firstBytes }) })
@@ -182,14 +188,14 @@ export class SessionRegistry {
     const entry = this.#entries.get(key)
     const open = this.#opens.get(channelId)
     const handler = entry && this.#options.handler(entry.protocol)
-    if (entry === undefined || open === undefined) return { ok: false, failure: { code: 'ERR_CHANNEL_LOST', message: 'the channel is gone' } }
+    if (entry === undefined || open === undefined) return { ok: false, failure: channelGone }
     if (entry.pipe === undefined) {
       const verdict = handler?.accept() ?? 'ERR_UNHANDLED_PROTOCOL'
       if (verdict !== true) return { ok: false, failure: { code: verdict, message: `refused: ${verdict}` } }
     }
     this.#opens.delete(channelId)
     const channel = this.#options.channels.take(channelId)
-    if (channel === undefined) return { ok: false, failure: { code: 'ERR_CHANNEL_LOST', message: 'the channel is gone' } }
+    if (channel === undefined) return { ok: false, failure: channelGone }
     entry.session ??= this.#createSession(entry, channel.peerId)
     entry.session.accept(channel, open)
     const path = this.#pathOf(channel, channel.isTlsServer ? 'direct' : 'reverse')
@@ -227,10 +233,10 @@ export class SessionRegistry {
     this.#entries.get(key)?.exchanges.push(exchange)
   }
 
-  /** Resolves when no connection is left. */
-  idle(): Promise<void> {
-    if (this.#entries.size === 0) return Promise.resolve()
-    return new Promise(resolve => this.#idleWaiters.push(resolve))
+  /** Resolves when no connection is left, and the last frames of all are with the kernel: the process may exit then. */
+  async idle(): Promise<void> {
+    if (this.#entries.size > 0) await new Promise<void>(resolve => this.#idleWaiters.push(resolve))
+    await Promise.all(this.#leaving)
   }
 
   /** The path of a channel, as people see it. */
@@ -248,7 +254,7 @@ export class SessionRegistry {
     const actor = this.#createActor({
       role: 'responder', sessionKey: key, peerId, protocol, attempt, ...(offer !== undefined && { offer }), ...(channelId !== undefined && { channelId }),
     })
-    this.#start({ key, role: 'responder', sessionId, attemptId, protocol, firstBytes: undefined, actor, startedAtMs: attempt.startedAtMs, peerId, session: undefined, pipe: undefined, exchanges: [] })
+    this.#start({ key, role: 'responder', sessionId, attemptId, protocol, peer: undefined, firstBytes: undefined, actor, startedAtMs: attempt.startedAtMs, peerId, session: undefined, pipe: undefined, exchanges: [] })
   }
 
   #createActor(input: ConnectionInput): ConnectionActor {
@@ -287,8 +293,10 @@ export class SessionRegistry {
     this.#entries.delete(entry.key)
     if (entry.session !== undefined) {
       const { receivedOffset } = entry.session.offsets
-      if (failure === undefined) this.#tombstones.set(entry.key, { receivedOffset, maxOffset: receivedOffset }, this.#options.clock.now())
+      const tombstone = failure === undefined ? { receivedOffset, maxOffset: receivedOffset } : 'lost'
+      this.#tombstones.set(entry.key, tombstone, this.#options.clock.now())
       entry.session.close(failure)
+      this.#flush(entry.session.channel)
     }
     for (const exchange of entry.exchanges) {
       if (entry.pipe === undefined && failure !== undefined) exchange.withdraw()
@@ -297,6 +305,13 @@ export class SessionRegistry {
     this.#changes$.next()
     if (this.#entries.size > 0) return
     for (const resolve of this.#idleWaiters.splice(0)) resolve()
+  }
+
+  #flush(channel: Channel | undefined): void {
+    if (channel === undefined) return
+    const leaving = channel.flushed()
+    this.#leaving.add(leaving)
+    void leaving.then(() => this.#leaving.delete(leaving))
   }
 
   #createSession(entry: SessionEntry, peerId: string): Session {
@@ -318,6 +333,8 @@ export function attemptContext(actor: ConnectionActor): AttemptContext | undefin
 
 const initiatorKey = (sessionId: string): string => `initiator/${sessionId}`
 const responderKey = (peerId: string, sessionId: string): string => `responder/${peerId}/${sessionId}`
+
+const channelGone: Failure = { code: 'ERR_CHANNEL_LOST', message: 'the channel is gone' }
 
 function refuse(channel: Channel, epoch: number, code: ErrorCode): void {
   channel.send({ type: 'refuse', epoch, code })

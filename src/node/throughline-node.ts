@@ -1,5 +1,5 @@
 import { BehaviorSubject, distinctUntilChanged, map, Observable, startWith, Subject } from 'rxjs'
-import { createActor, type ActorRefFrom } from 'xstate'
+import { createActor, waitFor, type ActorRefFrom } from 'xstate'
 import { createNodeActors } from '../../machines/node/node.actors.js'
 import { nodeMachine } from '../../machines/node/node.machine.js'
 import { strategyOrder } from '../../machines/strategies.js'
@@ -34,7 +34,7 @@ export class ThroughlineNode implements Node {
     })
     const closeTimeoutMs = 2 * defaults.dial.lingerMs
     const startupWaitMs = core.awaitsBroker ? defaults.signalling.startupWaitMs : 0
-    this.actor = createActor(machine, { input: { startupWaitMs, closeTimeoutMs }, ...(inspect !== undefined && { inspect }) })
+    this.actor = createActor(machine, { input: { openTimeoutMs: defaults.node.openTimeoutMs, startupWaitMs, closeTimeoutMs }, ...(inspect !== undefined && { inspect }) })
     this.actor.subscribe({ error: () => {} })
   }
 
@@ -43,7 +43,7 @@ export class ThroughlineNode implements Node {
     this.actor.start()
     const { value, context } = await settled(this.actor, ({ value }) => value === 'online' || value === 'closed')
     if (value === 'closed') throw failed(context.failure)
-    this.#address$.next(this.#core.address)
+    this.#refreshAddress()
     this.#core.changes$.subscribe(() => this.#refreshAddress())
     return this
   }
@@ -103,11 +103,11 @@ export class ThroughlineNode implements Node {
     return attempt
   }
 
-  handle(protocol: string, handler: (pipe: Pipe) => void, { accept = () => true }: HandleOptions = {}): () => void {
+  handle(protocol: string, handler: (pipe: Pipe) => void | Promise<void>, { accept = () => true }: HandleOptions = {}): () => void {
     if (protocol.startsWith('tl/') && !protocol.startsWith('tl/forward/1 ')) {
       throw new ThroughlineError('ERR_PROTOCOL_NAME', `protocols that begin with tl/ are reserved: ${protocol}`)
     }
-    return this.#handlers.add(protocol, { onPipe: handler, accept })
+    return this.#handlers.add(protocol, { onPipe: pipe => void serve(pipe, handler), accept })
   }
 
   async settled({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
@@ -124,7 +124,7 @@ export class ThroughlineNode implements Node {
       const onAbort = () => settle(() => reject(signal?.reason))
       limit.addEventListener('abort', onLimit)
       signal?.addEventListener('abort', onAbort)
-      const subscription = pool.changes$.subscribe(() => homes.isSettled && settle(resolve))
+      const subscription = pool.changes$.subscribe({ next: () => homes.isSettled && settle(resolve), complete: onLimit })
       if (signal?.aborted === true) onAbort()
       else if (homes.isSettled) settle(resolve)
     })
@@ -140,7 +140,7 @@ export class ThroughlineNode implements Node {
   }
 
   async #close(): Promise<void> {
-    this.actor.send({ type: 'node.close' })
+    if (this.actor.getSnapshot().status === 'active') this.actor.send({ type: 'node.close' })
     await settled(this.actor, ({ status }) => status === 'done')
     this.#address$.complete()
     this.#pipes$.complete()
@@ -171,6 +171,16 @@ export class ThroughlineNode implements Node {
   }
 }
 
+/** A handler that throws ends its pipe: a peer that leaves early must not become an unhandled rejection of the application. */
+async function serve(pipe: Pipe, handler: (pipe: Pipe) => void | Promise<void>): Promise<void> {
+  try {
+    await handler(pipe)
+  } catch (cause) {
+    const message = `the handler failed: ${cause instanceof Error ? cause.message : String(cause)}`
+    pipe.destroy(new ThroughlineError('ERR_HANDLER_FAILED', message, { cause }))
+  }
+}
+
 /** Services of the contract that this version does not have yet. */
 const notInThisVersion = ['stun', 'clock', 'portMapping']
 
@@ -179,18 +189,9 @@ type NodeSnapshot = ReturnType<NodeActor['getSnapshot']>
 const snapshots = (actor: NodeActor): Observable<NodeSnapshot> =>
   new Observable<NodeSnapshot>(subscriber => actor.subscribe(subscriber)).pipe(startWith(actor.getSnapshot()))
 
-function settled(actor: NodeActor, isReached: (snapshot: NodeSnapshot) => boolean): Promise<NodeSnapshot> {
-  return new Promise(resolve => {
-    const look = () => {
-      const snapshot = actor.getSnapshot()
-      if (!isReached(snapshot)) return
-      subscription?.unsubscribe()
-      resolve(snapshot)
-    }
-    const subscription: { unsubscribe(): void } | undefined = actor.subscribe({ next: look, complete: look })
-    look()
-  })
-}
+/** Resolves when the node's machine has come so far, or has ended. */
+const settled = (actor: NodeActor, isReached: (snapshot: NodeSnapshot) => boolean): Promise<NodeSnapshot> =>
+  waitFor(actor, snapshot => isReached(snapshot) || snapshot.status !== 'active')
 
 const failed = (failure: Failure | undefined): ThroughlineError =>
   new ThroughlineError(failure?.code ?? 'ERR_INTERNAL', failure?.message ?? 'the node could not start')

@@ -120,8 +120,11 @@ export interface Node {
   readonly degraded: readonly string[]
   connect(peer: string, options?: DialOptions): Promise<Pipe>
   dial(peer: string, options?: DialOptions): Attempt
-  /** Serves a protocol; returns what removes the handler. `accept` is asked for each pipe: a code refuses it (ERR_BUSY, say). */
-  handle(protocol: string, handler: (pipe: Pipe) => void, options?: HandleOptions): () => void
+  /**
+   * Serves a protocol; returns what removes the handler. `accept` is asked for each pipe: a code refuses it (ERR_BUSY,
+   * say). A handler that throws or rejects ends its pipe with ERR_HANDLER_FAILED, here and there.
+   */
+  handle(protocol: string, handler: (pipe: Pipe) => void | Promise<void>, options?: HandleOptions): () => void
   /** Every probe of the first round has its answer or time-out; at most 10 s. */
   settled(options?: { readonly signal?: AbortSignal }): Promise<void>
   close(): Promise<void>

@@ -11,11 +11,12 @@ export const framedLength = (length: number): number => length + Math.ceil(lengt
 
 /**
  * Packs the first `length` bytes of `chunks` into DATA frames from `offset` on. One allocation, one copy: the result is
- * both what is written to the socket and what is kept until it is acknowledged.
+ * both what is written to the socket and what is kept until it is acknowledged. `memory`, of at least `framedLength`
+ * bytes, is written to instead of fresh memory where it is given.
  */
-export function encodeData(chunks: readonly Uint8Array[], length: number, offset: number): Buffer {
+export function encodeData(chunks: readonly Uint8Array[], length: number, offset: number, memory?: Buffer): Buffer {
   const size = framedLength(length)
-  const out = size < pooledBelow ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
+  const out = memory?.subarray(0, size) ?? (size < pooledBelow ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size))
   let at = 0
   let packed = 0
   let frameLeft = 0

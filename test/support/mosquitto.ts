@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { freePort } from './free-port.js'
+import type { Host } from './lab/index.js'
 import type { Requirement } from './requirements.js'
 import { makeTlsFiles } from './tls-files.js'
 
 const program = '/usr/sbin/mosquitto'
 const startLimitMs = 10_000
 const stopLimitMs = 2_000
+const logLimitMs = 15_000
 
 /** How the broker is set up; all optional. */
 export interface MosquittoOptions {
@@ -23,6 +25,10 @@ export interface MosquittoOptions {
   readonly port?: number
   /** WebSockets instead of plain MQTT. */
   readonly webSockets?: boolean
+  /** An address of 127/8 to listen on, so that brokers differ by host; default 127.0.0.1. */
+  readonly host?: string
+  /** A host of the lab to run on, at all its addresses, port 1883 unless told; default: this machine. */
+  readonly on?: Pick<Host, 'ipv4' | 'spawn'>
 }
 
 /** A Mosquitto of this test; whoever started it closes it. */
@@ -33,6 +39,8 @@ export interface Mosquitto {
   readonly pid: number
   /** The certificate authority, with `tls`. */
   readonly ca?: string
+  /** Resolves when its log has a line that matches, past or future; rejects after 15 s. */
+  logged(pattern: RegExp): Promise<void>
   /** Stops it without a word (SIGKILL); resolves when it is gone. */
   kill(): Promise<void>
   /** Stops it and removes its files. Idempotent. */
@@ -45,7 +53,7 @@ export const mosquittoMissing: Requirement = existsSync(program) ? undefined : `
 /** Whether this machine has Mosquitto. */
 export const mosquittoAvailable = (): boolean => mosquittoMissing === undefined
 
-/** Starts a Mosquitto on 127.0.0.1 with a configuration of its own; rejects when it does not listen within 10 s. */
+/** Starts a Mosquitto, on 127.0.0.1 unless told, with a configuration of its own; rejects when it does not listen within 10 s. */
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
   const folder = await mkdtemp(join(tmpdir(), 'throughline-mosquitto-'))
   try {
@@ -56,15 +64,15 @@ export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mo
   }
 }
 
-async function start(folder: string, { tls = false, password, port: wanted, webSockets = false }: MosquittoOptions): Promise<Mosquitto> {
+async function start(folder: string, { tls = false, password, port: wanted, webSockets = false, host = '127.0.0.1', on }: MosquittoOptions): Promise<Mosquitto> {
   // started as root it becomes user mosquitto, who must be able to use the folder
   await chmod(folder, 0o777)
-  const port = wanted ?? (await freePort())
+  const port = wanted ?? (on === undefined ? await freePort() : 1883)
   const files = tls ? await makeTlsFiles(folder) : undefined
   if (files !== undefined) await chmod(files.keyFile, 0o644)
   const lines = [
     // 2.0.11 takes an interface, not an address, for WebSockets, and ends when it has no other listener
-    ...(webSockets ? [`listener 0 ${join(folder, 'unused.sock')}`, `listener ${port} lo`, 'protocol websockets'] : [`listener ${port} 127.0.0.1`]),
+    ...(webSockets ? [`listener 0 ${join(folder, 'unused.sock')}`, `listener ${port} lo`, 'protocol websockets'] : [on === undefined ? `listener ${port} ${host}` : `listener ${port}`]),
     'set_tcp_nodelay true',
     'persistence false',
     'log_dest stderr',
@@ -74,9 +82,9 @@ async function start(folder: string, { tls = false, password, port: wanted, webS
   ]
   const configuration = join(folder, 'mosquitto.conf')
   await writeFile(configuration, `${lines.join('\n')}\n`)
-  const child = spawn(program, ['-c', configuration], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = (on?.spawn ?? spawn)(program, ['-c', configuration], { stdio: ['ignore', 'ignore', 'pipe'] })
   const log: string[] = []
-  child.stderr.setEncoding('utf8').on('data', (text: string) => log.push(text))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => log.push(text))
   try {
     await running(child, log)
   } catch (error) {
@@ -85,10 +93,11 @@ async function start(folder: string, { tls = false, password, port: wanted, webS
   }
   const scheme = `${webSockets ? 'ws' : 'mqtt'}${tls ? 's' : ''}`
   return {
-    url: `${scheme}://127.0.0.1:${port}`,
+    url: `${scheme}://${on?.ipv4 ?? host}:${port}`,
     port,
     pid: child.pid ?? 0,
     ...(files !== undefined && { ca: files.cert }),
+    logged: pattern => logged(child, log, pattern),
     kill: () => end(child, 'SIGKILL'),
     async close() {
       await end(child, 'SIGTERM')
@@ -115,6 +124,21 @@ function running(child: ChildProcess, log: readonly string[]): Promise<void> {
       clearTimeout(limit)
       resolve()
     })
+  })
+}
+
+function logged(child: ChildProcess, log: readonly string[], pattern: RegExp): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const settle = (error?: Error): void => {
+      clearTimeout(limit)
+      child.stderr?.off('data', look)
+      if (error === undefined) resolve()
+      else reject(error)
+    }
+    const look = (): void => void (pattern.test(log.join('')) && settle())
+    const limit = setTimeout(() => settle(new Error(`no ${String(pattern)} in the log of mosquitto after ${logLimitMs} ms: ${log.join('').slice(-2_000)}`)), logLimitMs)
+    child.stderr?.on('data', look)
+    look()
   })
 }
 

@@ -80,8 +80,11 @@ export class Mailroom {
   /** Replies of one sender to one message of ours, as long as it is subscribed. */
   replies$(messageId: string, senderId: string): Observable<Delivery> {
     return new Observable(subscriber => {
-      this.#waiting.set(messageId, { senderId, subscriber })
-      return () => this.#waiting.delete(messageId)
+      const waiter = { senderId, subscriber }
+      this.#waiting.set(messageId, waiter)
+      return () => {
+        if (this.#waiting.get(messageId) === waiter) this.#waiting.delete(messageId)
+      }
     })
   }
 
@@ -94,7 +97,11 @@ export class Mailroom {
     switch (message.type) {
       case 'offer':
       case 'lookup':
-        if (!isCopy && !this.#isFresh(letter, message)) return this.#challenge(letter, message, brokerId)
+        if (!isCopy && !this.#isFresh(letter, message)) {
+          // forgotten, so that a copy by another broker is challenged there too
+          this.#seen.forget(letter.senderId, letter.messageId)
+          return this.#challenge(letter, message, brokerId)
+        }
         return this.#letters$.next({ letter, brokerId, isCopy })
       case 'cancel':
         return isCopy ? undefined : this.#letters$.next({ letter, brokerId, isCopy })

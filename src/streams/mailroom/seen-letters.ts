@@ -9,7 +9,7 @@ export class SeenLetters {
 
   /** Notes a letter; true when it was seen within the memory. `nowMs` is monotonic. */
   isRepeat(senderId: string, messageId: string, nowMs: number): boolean {
-    const key = `${senderId}/${messageId}`
+    const key = keyOf(senderId, messageId)
     const earlier = this.#times.get(key)
     if (earlier !== undefined && nowMs - earlier < dedupeMs) return true
     this.#times.delete(key)
@@ -18,7 +18,14 @@ export class SeenLetters {
     if (this.#times.size > dedupeEntries && eldest !== undefined) this.#times.delete(eldest)
     return false
   }
+
+  /** Takes a letter as if it had not been here. */
+  forget(senderId: string, messageId: string): void {
+    this.#times.delete(keyOf(senderId, messageId))
+  }
 }
+
+const keyOf = (senderId: string, messageId: string): string => `${senderId}/${messageId}`
 
 /** So many a second and no more: openings of untagged envelopes. */
 export class RateLimit {
@@ -30,6 +37,7 @@ export class RateLimit {
     this.#perSecond = perSecond
   }
 
+  /** False when this second has had its share. `nowMs` is monotonic. */
   take(nowMs: number): boolean {
     if (nowMs - this.#second >= 1_000) {
       this.#second = nowMs

@@ -3,7 +3,8 @@ import { finished } from 'node:stream/promises'
 import { BehaviorSubject, Observable } from 'rxjs'
 import { defaults } from '../../config/defaults.js'
 import { ThroughlineError, type ErrorCode, type Failure } from '../../errors/index.js'
-import type { Session, SessionReader } from '../session/session.js'
+import type { Session } from '../session/session.js'
+import type { SessionReader } from '../session/types.js'
 import { MessageStream } from './message-stream.js'
 import type { ConnectionState, Messages, Pipe, PipePath, PipeStats } from './types.js'
 
@@ -20,7 +21,7 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
   readonly elapsedMs: number
 
   constructor(session: Session, path: PipePath, elapsedMs: number) {
-    super({ allowHalfOpen: true, readableHighWaterMark: bufferBytes, writableHighWaterMark: bufferBytes })
+    super({ allowHalfOpen: true, readableHighWaterMark: readBufferBytes, writableHighWaterMark: writeBufferBytes })
     this.#session = session
     this.elapsedMs = elapsedMs
     this.#path$ = new BehaviorSubject(path)
@@ -64,7 +65,12 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
       const onClose = () => (this.readableEnded ? subscriber.complete() : subscriber.error(this.errored ?? closedEarly()))
       this.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose)
       if (this.closed) onClose()
-      return () => this.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+      else this.resume()
+      return () => {
+        this.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
+        // a flowing stream that nobody hears loses bytes
+        if (this.listenerCount('data') === 0) this.pause()
+      }
     })
   }
 
@@ -87,9 +93,10 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
     this.resume()
     if (!this.writableEnded) this.end()
     await finished(this, { readable: false })
-    if (this.destroyed) return
+    if (this.closed) return
     const timer = setTimeout(() => this.#session.leave(), defaults.session.leaveAfterMs)
-    await finished(this, { writable: false }).finally(() => clearTimeout(timer))
+    await new Promise<void>(resolve => this.once('close', resolve))
+    clearTimeout(timer)
   }
 
   abort(code: ErrorCode): void {
@@ -99,6 +106,17 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
 
   override [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  /** Leaves our side open when it has read to the end, unlike a Readable's: a pipe has two directions. Leaving early destroys it. */
+  override async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined> {
+    let isWhole = false
+    try {
+      yield* this.iterator({ destroyOnReturn: false })
+      isWhole = true
+    } finally {
+      if (!isWhole) this.destroy()
+    }
   }
 
   /** @internal */
@@ -118,8 +136,9 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
     this.#path$.complete()
     if (failure !== undefined) return void this.destroy(new ThroughlineError(failure.code, failure.message))
     this.#deliver()
-    if (!this.#session.isDrained && this.#isClosing) this.destroy()
-    else if (!this.writableEnded) this.end()
+    if (!this.writableEnded) this.#endForPeer()
+    // only now: 'finish' comes first, so that whoever waits for it hears of a clean end
+    if (this.#isClosing && !this.readableEnded) setImmediate(() => this.destroy())
   }
 
   override _read(): void {
@@ -147,6 +166,28 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
     callback(error)
   }
 
+  /** The peer has left with everything: our side ends, and a late writer is told why it cannot. */
+  #endForPeer(): void {
+    this.end()
+    const refuse = (args: readonly unknown[]) => {
+      const error = new ThroughlineError('ERR_PIPE_CLOSED', 'the other end has closed the pipe')
+      const done = args.find(argument => typeof argument === 'function')
+      if (done !== undefined) process.nextTick(done, error)
+      this.destroy(error)
+    }
+    const isData = (argument: unknown) => argument !== undefined && argument !== null && typeof argument !== 'function'
+    const end = this.end.bind(this) as (...args: unknown[]) => this
+    this.write = (...args: unknown[]) => {
+      refuse(args)
+      return false
+    }
+    this.end = (...args: unknown[]) => {
+      if (!isData(args[0])) return end(...args)
+      refuse(args)
+      return this
+    }
+  }
+
   #deliver(): void {
     for (let piece = this.#session.take(); piece !== undefined; piece = this.#isWanted ? this.#session.take() : undefined) {
       if (!this.push(piece)) this.#isWanted = false
@@ -157,8 +198,10 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
   }
 }
 
-/** Each way; the session's window is what bounds the flow. */
-const bufferBytes = 64 * 1_024
+/** The session's window is what bounds the flow. */
+const readBufferBytes = 64 * 1_024
+/** What is written while the socket is busy leaves it in one go. */
+const writeBufferBytes = 256 * 1_024
 
 const ignore = () => {}
 

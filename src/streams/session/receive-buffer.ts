@@ -7,6 +7,8 @@ export class ReceiveBuffer {
   #received = 0
   #taken = 0
   #finAt: number | undefined
+  /** Where tiny pieces are packed, as long as the last piece is in it. */
+  #slab: { readonly bytes: Buffer; readonly last: Buffer } | undefined
 
   /** Offset after the last byte received; one more once the FIN is here with everything before it. */
   get received(): number {
@@ -37,7 +39,7 @@ export class ReceiveBuffer {
     const end = offset + bytes.length
     if (offset > this.#received || end > maxOffset || (this.#finAt !== undefined && end > this.#finAt)) return false
     if (end <= this.#received) return true
-    this.#pieces.push(offset === this.#received ? bytes : bytes.subarray(this.#received - offset))
+    this.#keep(offset === this.#received ? bytes : bytes.subarray(this.#received - offset))
     this.#received = end
     return true
   }
@@ -60,4 +62,25 @@ export class ReceiveBuffer {
   clear(): void {
     this.#pieces.length = 0
   }
+
+  /** A peer that sends byte by byte to a reader that does not read would cost far more memory than its bytes: such pieces are packed. */
+  #keep(piece: Buffer): void {
+    const last = this.#pieces.at(-1)
+    if (piece.length >= tinyBytes || this.#pieces.length < manyPieces || last === undefined || last.length + piece.length > packedBytes) {
+      this.#pieces.push(piece)
+      return
+    }
+    const slab = this.#slab?.last === last ? this.#slab.bytes : Buffer.allocUnsafeSlow(packedBytes)
+    if (this.#slab?.last !== last) last.copy(slab)
+    piece.copy(slab, last.length)
+    const packed = slab.subarray(0, last.length + piece.length)
+    this.#pieces[this.#pieces.length - 1] = packed
+    this.#slab = { bytes: slab, last: packed }
+  }
 }
+
+/** Below this a piece costs more to keep than to copy. */
+const tinyBytes = 512
+/** So many pieces wait only when nobody reads. */
+const manyPieces = 64
+const packedBytes = 8_192

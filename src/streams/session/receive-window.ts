@@ -3,7 +3,8 @@ import type { WindowPool } from './window-pool.js'
 
 /**
  * Credit for the receiving half: how far the peer may send. Starts at the base window and doubles, from the pool, while
- * the application empties a whole window within two round trips (then the window is what limits the flow).
+ * the application empties a whole window within two round trips (then the window is what limits the flow), up to what the
+ * round trip can make use of.
  */
 export class ReceiveWindow {
   readonly #pool: WindowPool
@@ -29,7 +30,7 @@ export class ReceiveWindow {
   /** Moves the credit on; called when an ACK is about to be sent. */
   update(consumed: number, nowMs: number, rttMs: number): number {
     if (this.wantsUpdate(consumed)) {
-      if (nowMs - this.#grantedAtMs < growthRtts * rttMs) this.#grow()
+      if (nowMs - this.#grantedAtMs < growthRtts * rttMs) this.#grow(rttMs)
       this.#grantedAtMs = nowMs
       this.#maxOffset = Math.max(this.#maxOffset, consumed + this.#size)
     }
@@ -42,9 +43,10 @@ export class ReceiveWindow {
     this.#size = defaults.session.baseWindow
   }
 
-  #grow(): void {
-    const wanted = Math.min(this.#size, defaults.session.maxWindow - this.#size)
-    this.#size += this.#pool.borrow(wanted)
+  #grow(rttMs: number): void {
+    const { maxWindow, windowPerRttMs } = defaults.session
+    const useful = Math.min(maxWindow, Math.ceil(windowPerRttMs * Math.max(1, rttMs)))
+    this.#size += this.#pool.borrow(Math.max(0, Math.min(this.#size, useful - this.#size)))
   }
 }
 

@@ -1,9 +1,10 @@
-import { encodeData, framesFrom } from '../../protocol/data-frames.js'
+import { encodeData, framedLength, framesFrom } from '../../protocol/data-frames.js'
+import { SpareSlabs } from './spare-slabs.js'
 
 /** A write that waits to be framed. */
 interface Waiting {
   readonly chunk: Uint8Array
-  readonly done?: () => void
+  readonly done?: (error?: Error) => void
 }
 
 /** Encoded DATA frames the peer has not acknowledged; `start` is the offset of their first byte. */
@@ -11,6 +12,8 @@ interface Batch {
   readonly start: number
   readonly end: number
   readonly encoded: Buffer
+  /** Memory of `encoded` that may be used again; undefined once it was written to a second channel. */
+  slab: Buffer | undefined
 }
 
 /**
@@ -20,6 +23,7 @@ interface Batch {
 export class SendBuffer {
   readonly #waiting: Waiting[] = []
   readonly #batches: Batch[] = []
+  readonly #spares = new SpareSlabs()
   /** Writers whose bytes are framed and who were not told yet. */
   #framedWriters: (() => void)[] = []
   #waitingBytes = 0
@@ -46,8 +50,8 @@ export class SendBuffer {
   }
 
   /** Accepts bytes; `done` is called when they are framed and the memory of `chunk` is the caller's again. */
-  push(chunk: Uint8Array, done?: () => void): void {
-    if (chunk.length === 0) return done?.()
+  push(chunk: Uint8Array, done?: (error?: Error) => void): void {
+    if (chunk.length === 0 && this.#waiting.length === 0) return done?.()
     this.#waiting.push(done === undefined ? { chunk } : { chunk, done })
     this.#waitingBytes += chunk.length
   }
@@ -56,10 +60,11 @@ export class SendBuffer {
   take(maxBytes: number): Buffer | undefined {
     const length = Math.min(this.#waitingBytes, maxBytes)
     if (length <= 0) return undefined
-    const encoded = encodeData(this.#waiting.map(({ chunk }) => chunk), length, this.#framed)
+    const slab = this.#spares.take(framedLength(length))
+    const encoded = encodeData(this.#waiting.map(({ chunk }) => chunk), length, this.#framed, slab)
     const start = this.#framed
     this.#framed += length
-    this.#batches.push({ start, end: this.#framed, encoded })
+    this.#batches.push({ start, end: this.#framed, encoded, slab })
     this.#release(length)
     return encoded
   }
@@ -79,23 +84,30 @@ export class SendBuffer {
     this.#acknowledged = offset
     let gone = 0
     while (gone < this.#batches.length && this.#batches[gone]!.end <= offset) gone++
-    this.#batches.splice(0, gone)
+    for (const { slab } of this.#batches.splice(0, gone)) if (slab !== undefined) this.#spares.give(slab)
+    if (this.isSettled) this.#spares.clear()
     return true
   }
 
   /** Everything sent from `offset` on, to be sent again on a new channel. */
   *resend(offset: number): Iterable<Buffer> {
-    for (const { start, end, encoded } of this.#batches) {
-      if (end > offset) yield framesFrom(encoded, start, offset)
+    for (const batch of this.#batches) {
+      if (batch.end <= offset) continue
+      // the channel before may still have it in its queue when this one has brought it
+      batch.slab = undefined
+      yield framesFrom(batch.encoded, batch.start, offset)
     }
   }
 
-  /** Forgets all; waiting writers are not called back, the stream above tells them. */
-  drop(): void {
+  /** Forgets all; returns the writers that were not called back yet. */
+  drop(): readonly ((error?: Error) => void)[] {
+    const writers = [...this.#framedWriters, ...this.#waiting.flatMap(({ done }) => done ?? [])]
     this.#waiting.length = 0
     this.#framedWriters = []
     this.#batches.length = 0
+    this.#spares.clear()
     this.#waitingBytes = 0
+    return writers
   }
 
   #release(length: number): void {

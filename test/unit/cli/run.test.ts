@@ -177,7 +177,7 @@ describe('listen', () => {
     process.emit('SIGINT')
     expect(await code).toBe(130)
     expect(await process.events('stdout')).toEqual([
-      { event: 'pipe', session, peer: 'i'.repeat(52), protocol: '', ...path, rttMs: 0.5 },
+      { event: 'pipe', session, peer: 'i'.repeat(52), protocol: '', ...path, rttMs: 0.5, elapsedMs: 5 },
       { event: 'state', session, value: 'connected' },
       { event: 'closed', session, bytesIn: 5, bytesOut: 5 },
       { event: 'address', address: 'tl1grown' },

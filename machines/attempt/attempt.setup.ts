@@ -1,0 +1,130 @@
+import { assign, enqueueActions, setup } from 'xstate'
+import type { Failure } from '../../src/errors/index.js'
+import { directMachine } from '../direct/direct.machine.js'
+import { reverseMachine } from '../reverse/reverse.machine.js'
+import type { StrategyEvent } from '../shared/strategy.types.js'
+import { isDirectComingUp, markCandidate, settleCandidates, stopCandidates } from './candidates.js'
+import type {
+  AnswerLogic, AttemptContext, AttemptEvent, AttemptInput, AttemptOutput, ExchangeLogic, OpenChannelLogic, ResolveOutput, ResolvePeerLogic,
+} from './attempt.types.js'
+import { roundsOf, strategiesOf } from './rounds.js'
+
+/** The named parts of the attempt: what its states may ask, wait for and do. The states are in attempt.machine.ts and the two regions. */
+export const attemptSetup = setup({
+  types: {
+    context: {} as AttemptContext,
+    events: {} as AttemptEvent,
+    input: {} as AttemptInput,
+    output: {} as AttemptOutput,
+    children: {} as { resolve: 'resolvePeer'; exchange: 'exchange'; answer: 'answer'; open: 'openChannel' },
+  },
+  actors: { direct: directMachine, reverse: reverseMachine } as {
+    resolvePeer: ResolvePeerLogic
+    exchange: ExchangeLogic
+    answer: AnswerLogic
+    openChannel: OpenChannelLogic
+    direct: typeof directMachine
+    reverse: typeof reverseMachine
+  },
+  guards: {
+    isInitiator: ({ context }) => context.role === 'initiator',
+    isResolved: (_, { output }: { output: ResolveOutput }) => output.ok,
+    hasBrokers: ({ context }) => (context.known?.brokers.length ?? 0) > 0,
+    isDirectComingUp: ({ context }) => isDirectComingUp(context.candidates),
+    isPublished: ({ context }) => context.signalling.published,
+    hasReadyChannel: ({ context }) => context.ready.length > 0,
+    isExhausted: ({ context }) => context.running.length === 0 && context.ready.length === 0 && context.electing === undefined,
+    hasRoundLeft: ({ context }) => context.round + 1 < roundsOf(context).length,
+  },
+  delays: {
+    attemptTimeout: ({ context }) => context.timeoutMs,
+    offerGrace: ({ context }) => (context.known?.endpoints === undefined ? 0 : context.policy.attempt.offerGraceMs),
+    offerHold: ({ context }) => context.policy.attempt.offerHoldMs,
+    ackTimeout: ({ context }) => context.policy.attempt.ackTimeoutMs,
+    answerTimeout: ({ context }) => context.policy.attempt.answerTimeoutMs,
+    acceptTimeout: ({ context }) => {
+      const { acceptTimeoutMs, acceptRttFactor } = context.policy.attempt
+      const rttMs = context.electing === undefined ? 0 : (context.candidates[context.electing.candidateId]?.rttMs ?? 0)
+      return Math.max(acceptTimeoutMs, acceptRttFactor * rttMs)
+    },
+    pendingTimeout: ({ context }) => context.policy.attempt.pendingTimeoutMs,
+  },
+  actions: {
+    // the course of the attempt
+    noteTarget: assign((_, { output }: { output: ResolveOutput }) => (output.ok ? { known: output.target } : { failure: output.failure })),
+    noteFailure: assign((_, { failure }: { failure: Failure }) => ({ failure })),
+    nextRound: assign({ round: ({ context }) => context.round + 1 }),
+    noteRepeatedOffer: assign(({ context, event }) =>
+      event.type === 'offer.repeated'
+        ? { offerId: event.offerId, strategies: event.strategies, known: event.target, candidates: stopCandidates(context.candidates) }
+        : {}),
+    settle: assign({ candidates: ({ context }) => settleCandidates(context.candidates, context.elected?.candidateId) }),
+    /** Ends the channels of the session that were not chosen, by FIN. */
+    endChannels: (_, _params: { readonly sessionKey: string; readonly exceptId: string | undefined }) => {
+      throw new Error('the action endChannels comes from createAttemptActors')
+    },
+
+    // strategies
+    startStrategies: enqueueActions(({ context, enqueue }) => {
+      const { role, sessionKey, sessionId, attemptId, known, policy } = context
+      const strategies = strategiesOf(context)
+      const awaitsAnswer = role === 'initiator' && (known?.brokers.length ?? 0) > 0
+      for (const strategy of strategies) {
+        const input = { strategy, role, peerId: known?.peerId ?? '', sessionKey, sessionId, attemptId, endpoints: known?.endpoints, awaitsAnswer, policy }
+        enqueue.spawnChild(strategy, { id: strategy, input })
+      }
+      enqueue.assign({ running: strategies })
+    }),
+    stopStrategies: enqueueActions(({ context, enqueue }) => {
+      for (const strategy of strategiesOf(context)) enqueue.stopChild(strategy)
+    }),
+    noteExhausted: assign({
+      running: ({ context, event }) => (event.type === 'strategy.exhausted' ? context.running.filter(name => name !== event.strategy) : context.running),
+    }),
+    noteBroken: assign({
+      running: ({ context, event }) => ('actorId' in event ? context.running.filter(name => name !== event.actorId) : context.running),
+    }),
+    noteCandidate: assign({
+      candidates: ({ context, event }) => ('candidate' in event ? { ...context.candidates, [event.candidate.id]: event.candidate } : context.candidates),
+    }),
+    noteReady: assign({
+      ready: ({ context, event }) =>
+        event.type === 'channel.secured' || event.type === 'channel.arrived'
+          ? [...context.ready, { channelId: event.channelId, candidateId: event.candidate.id }]
+          : context.ready,
+    }),
+
+    // signalling
+    notePublished: assign({ signalling: ({ context }) => ({ ...context.signalling, published: true }) }),
+    noteAcknowledged: assign({ signalling: ({ context }) => ({ ...context.signalling, acknowledged: true }) }),
+    noteAnswered: assign(({ context, event }) => ({
+      signalling: { ...context.signalling, acknowledged: true, answered: true },
+      // a later round starts from what the peer said last
+      known: event.type === 'exchange.answered' && context.known !== undefined ? { ...context.known, endpoints: event.endpoints } : context.known,
+    })),
+    noteSignallingFailure: assign({
+      signalling: ({ context }, { failure }: { failure: Failure }) => ({ ...context.signalling, failure }),
+    }),
+    passAnswerOn: enqueueActions(({ context, event, enqueue }) => {
+      if (event.type !== 'exchange.answered') return
+      const answered: StrategyEvent = { type: 'peer.answered', endpoints: event.endpoints }
+      for (const strategy of context.running) enqueue.sendTo(strategy, answered)
+    }),
+    tellSignallingEnded: enqueueActions(({ context, enqueue }) => {
+      for (const strategy of context.running) enqueue.sendTo(strategy, { type: 'signalling.ended' } satisfies StrategyEvent)
+    }),
+
+    // election
+    chooseChannel: enqueueActions(({ context, enqueue }) => {
+      const [electing, ...ready] = context.ready
+      enqueue.assign({ electing, ready })
+      for (const strategy of context.running) enqueue.sendTo(strategy, { type: 'election.started' } satisfies StrategyEvent)
+    }),
+    dropChannel: enqueueActions(({ context, enqueue }, { failure }: { failure: Failure }) => {
+      const candidates = context.electing === undefined ? context.candidates : markCandidate(context.candidates, context.electing.candidateId, 'failed', failure)
+      enqueue.assign({ electing: undefined, candidates })
+      for (const strategy of context.running) enqueue.sendTo(strategy, { type: 'election.failed' } satisfies StrategyEvent)
+    }),
+    elect: assign(({ context }) => ({ elected: context.electing, electing: undefined, candidates: settleCandidates(context.candidates, context.electing?.candidateId) })),
+  },
+})

@@ -1,0 +1,97 @@
+import { defaults } from '../../config/defaults.js'
+import type { Clock } from '../../net/clock.js'
+import { nextStep } from './liveness.js'
+
+/** What the watch does to a session. */
+export interface LivenessUser {
+  /** True while something of ours waits for acknowledgement. */
+  isBusy(): boolean
+  ping(token: number): void
+  giveUp(): void
+}
+
+/** Asks a silent peer for a sign of life and gives it up in the end (protocol 5); owns the one timer for that. */
+export class LivenessWatch {
+  readonly #clock: Clock
+  readonly #user: LivenessUser
+  #rttMs = 0
+  #heardAtMs = 0
+  #dataReceivedAtMs = Number.NEGATIVE_INFINITY
+  #askedAtMs: number | undefined
+  #pingAtMs = 0
+  #pingToken = 0
+  #dueMs = Number.POSITIVE_INFINITY
+  #cancel: (() => void) | undefined
+
+  constructor(clock: Clock, user: LivenessUser) {
+    this.#clock = clock
+    this.#user = user
+  }
+
+  /** Of the latest PING, or of the channel's handshake. */
+  get rttMs(): number {
+    return this.#rttMs
+  }
+
+  /** A new channel: its handshake was a sign of life. */
+  start(rttMs: number): void {
+    this.#rttMs = rttMs
+    this.heard()
+    this.#look()
+  }
+
+  stop(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+    this.#dueMs = Number.POSITIVE_INFINITY
+  }
+
+  /** A frame came. */
+  heard(): void {
+    this.#heardAtMs = this.#clock.now()
+    this.#askedAtMs = undefined
+  }
+
+  /** Bytes came with the frame just heard. */
+  heardData(): void {
+    this.#dataReceivedAtMs = this.#heardAtMs
+    this.#lookSooner()
+  }
+
+  heardPong(token: number): void {
+    if (token === this.#pingToken) this.#rttMs = this.#clock.now() - this.#pingAtMs
+  }
+
+  /** Bytes that want an acknowledgement were sent. */
+  sentData(): void {
+    this.#lookSooner()
+  }
+
+  /** Data is under way: the idle timer would look too late. */
+  #lookSooner(): void {
+    if (this.#cancel !== undefined && this.#dueMs - this.#clock.now() > defaults.liveness.activeMs) this.#look()
+  }
+
+  #look(): void {
+    this.#cancel?.()
+    const nowMs = this.#clock.now()
+    const step = nextStep({
+      nowMs, heardAtMs: this.#heardAtMs, askedAtMs: this.#askedAtMs, lastPingAtMs: this.#pingAtMs, rttMs: this.#rttMs,
+      dataInFlight: this.#user.isBusy(), dataReceivedAtMs: this.#dataReceivedAtMs,
+    })
+    if (step.do === 'giveUp') {
+      this.stop()
+      return this.#user.giveUp()
+    }
+    this.#dueMs = nowMs + step.againInMs
+    this.#cancel = this.#clock.after(step.againInMs, () => this.#look())
+    if (step.do === 'ping') this.#ping(nowMs)
+  }
+
+  #ping(nowMs: number): void {
+    this.#askedAtMs ??= nowMs
+    this.#pingAtMs = nowMs
+    this.#pingToken = (this.#pingToken + 1) >>> 0
+    this.#user.ping(this.#pingToken)
+  }
+}

@@ -1,0 +1,144 @@
+import { defaults } from '../../config/defaults.js'
+import { SendBuffer } from './send-buffer.js'
+import type { Link } from './links.js'
+
+/** What the sending half needs of its session. */
+export interface OutboundUser {
+  /** The channel in use; undefined when there is none. */
+  readonly link: () => Link | undefined
+  /** Something that wants an acknowledgement was sent. */
+  readonly onSent: () => void
+}
+
+/** The sending half of a session: framed within the peer's credit, kept until acknowledged, ended by an acknowledged FIN. */
+export class Outbound {
+  readonly #user: OutboundUser
+  readonly #buffer = new SendBuffer()
+  #peerMaxOffset = 0
+  #endRequested = false
+  #finSent = false
+  #finAcknowledged = false
+  readonly #endWaiters: (() => void)[] = []
+  #isFlushScheduled = false
+
+  constructor(user: OutboundUser) {
+    this.#user = user
+  }
+
+  /** Offset after the last byte that was sent. */
+  get framed(): number {
+    return this.#buffer.framed
+  }
+
+  get acknowledged(): number {
+    return this.#buffer.acknowledged
+  }
+
+  /** True when every byte is with the peer. */
+  get isSettled(): boolean {
+    return this.#buffer.isSettled
+  }
+
+  /** True when every byte, and the FIN if it was sent, is acknowledged. */
+  get isIdle(): boolean {
+    return this.#buffer.isSettled && (!this.#finSent || this.#finAcknowledged)
+  }
+
+  get isEndRequested(): boolean {
+    return this.#endRequested
+  }
+
+  get isEnded(): boolean {
+    return this.#finAcknowledged
+  }
+
+  write(chunk: Uint8Array, done: (error?: Error) => void): void {
+    this.#buffer.push(chunk, done)
+    if (this.#buffer.waitingBytes >= flushAtOnceBytes) this.flush()
+    else this.#scheduleFlush()
+  }
+
+  /** `done` is called when the FIN is acknowledged, or at `close`. */
+  end(done: () => void): void {
+    this.#endRequested = true
+    if (this.#finAcknowledged) return done()
+    this.#endWaiters.push(done)
+    this.flush()
+  }
+
+  /** Bytes that travel with OPEN, or did with an earlier OPEN that got no answer. */
+  sendFirst(link: Link, bytes: Uint8Array): void {
+    if (this.#buffer.framed === 0) this.#buffer.push(bytes)
+    const batch = this.#buffer.take(defaults.session.firstBytesMax)
+    for (const frames of batch === undefined ? this.#buffer.resend(0) : [batch]) link.channel.write(frames)
+    link.sent = this.#buffer.framed
+  }
+
+  /** Sends on a new channel from where the peer says it is. */
+  resume(link: Link, peerReceived: number): void {
+    for (const frames of this.#buffer.resend(Math.max(peerReceived, link.sent))) link.channel.write(frames)
+    link.sent = this.#buffer.framed
+    if (this.#finSent && !this.#finAcknowledged) link.channel.send({ type: 'fin', offset: this.#buffer.framed })
+    this.flush()
+  }
+
+  /** Takes an ACK; false when it acknowledges what was never sent. */
+  acknowledge(receivedOffset: number, maxOffset: number): boolean {
+    const isFinAck = this.#finSent && receivedOffset === this.#buffer.framed + 1
+    if (!this.#buffer.acknowledge(isFinAck ? this.#buffer.framed : receivedOffset)) return false
+    this.#peerMaxOffset = Math.max(this.#peerMaxOffset, maxOffset)
+    if (isFinAck && !this.#finAcknowledged) {
+      this.#finAcknowledged = true
+      this.#callEndWaiters()
+    }
+    return true
+  }
+
+  /** Writes what waits, as far as credit and channel allow, then the FIN if it is its turn. */
+  flush(): void {
+    const link = this.#user.link()
+    if (link === undefined) return
+    while (!link.isBlocked && this.#user.link() === link) {
+      const limit = Math.min(this.#peerMaxOffset, this.#buffer.acknowledged + defaults.session.maxWindow)
+      const batch = this.#buffer.take(Math.min(limit - this.#buffer.framed, maxBatchBytes))
+      if (batch === undefined) break
+      link.sent = this.#buffer.framed
+      const isReady = link.channel.write(batch)
+      // one batch at a time: TLS would copy what waits behind it into fresh memory
+      if (!isReady && link.channel.pendingBytes >= minPendingBytes) link.isBlocked = true
+      this.#buffer.tellWriters()
+      this.#user.onSent()
+    }
+    if (!this.#endRequested || this.#finSent || this.#buffer.waitingBytes > 0 || this.#user.link() !== link) return
+    this.#finSent = true
+    link.channel.send({ type: 'fin', offset: this.#buffer.framed })
+    this.#user.onSent()
+  }
+
+  /** No byte will move any more: writers that still wait get `error`; who waits for the end is told when `isWhole`. */
+  close(error: Error, isWhole: boolean): void {
+    for (const done of this.#buffer.drop()) done(error)
+    if (isWhole) this.#callEndWaiters()
+    this.#endWaiters.length = 0
+  }
+
+  #scheduleFlush(): void {
+    if (this.#isFlushScheduled) return
+    this.#isFlushScheduled = true
+    queueMicrotask(() => {
+      this.#isFlushScheduled = false
+      this.flush()
+    })
+  }
+
+  #callEndWaiters(): void {
+    for (const done of this.#endWaiters.splice(0)) done()
+  }
+}
+
+/** Framed and written in one go; larger batches only cost memory. */
+const maxBatchBytes = 256 * 1_024
+/** What may wait in the socket before writers are held back: small writes go on. */
+const minPendingBytes = 32 * 1_024
+/** Below this, writes of one turn of the event loop are framed together. */
+const flushAtOnceBytes = 64 * 1_024

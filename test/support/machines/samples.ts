@@ -1,0 +1,38 @@
+import type { AttemptInput, PeerTarget } from '../../../machines/attempt/attempt.types.js'
+import type { Candidate, CandidateRecord, CandidateStatus } from '../../../machines/shared/candidate.types.js'
+import type { ConnectionPolicy } from '../../../machines/shared/policy.types.js'
+import type { PeerEndpoints } from '../../../machines/shared/strategy.types.js'
+import { strategyOrder } from '../../../machines/strategies.js'
+import { defaults } from '../../../src/config/defaults.js'
+import type { Failure } from '../../../src/errors/index.js'
+
+export const policy: ConnectionPolicy = { attempt: defaults.attempt, dial: defaults.dial }
+
+export const peerId = 'peer'
+export const failure: Failure = { code: 'ERR_DIAL_REFUSED', message: 'refused' }
+export const refusal: Failure = { code: 'ERR_REFUSED', message: 'no' }
+export const cancellation: Failure = { code: 'ERR_CANCELLED', message: 'cancelled' }
+
+/** Endpoints at so many ports of one host. */
+export const endpoints = (...ports: number[]): PeerEndpoints => ({
+  isSameMachine: false,
+  interfaces: ports.map(port => ({ family: 4, local: undefined, external: { host: '192.0.2.1', port }, nat: undefined })) as unknown as PeerEndpoints['interfaces'],
+})
+
+export const target = (known: PeerEndpoints | undefined = endpoints(1), brokers: readonly string[] = ['mqtt://broker']): PeerTarget => ({ peerId, endpoints: known, brokers })
+
+export const candidate = (id: string, fields: Partial<Candidate> = {}): Candidate => ({
+  id, strategy: id.startsWith('reverse') || id.startsWith('inbound') ? 'reverse' : 'direct', scope: 'external', family: 4, local: '192.0.2.9', remote: '192.0.2.1:1', ...fields,
+})
+
+export const record = (id: string, status: CandidateStatus, fields: Partial<CandidateRecord> = {}): CandidateRecord => ({
+  ...candidate(id), status, startedAtMs: 1, updatedAtMs: 2, ...fields,
+})
+
+export const attemptInput = (fields: Partial<AttemptInput> = {}): AttemptInput => ({
+  role: 'initiator', sessionKey: 'initiator/1', sessionId: '11', attemptId: '22', protocol: '', strategies: strategyOrder, mode: 'race', timeoutMs: 30_000, startedAtMs: 0, policy, ...fields,
+})
+
+/** A responder's attempt starts from the offer. */
+export const responderInput = (fields: Partial<AttemptInput> = {}): AttemptInput =>
+  attemptInput({ role: 'responder', sessionKey: 'responder/1', offerId: 'offer-1', target: target(endpoints(1), []), ...fields })

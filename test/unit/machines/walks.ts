@@ -1,0 +1,192 @@
+import { attemptMachine } from '../../../machines/attempt/attempt.machine.js'
+import type { AttemptContext } from '../../../machines/attempt/attempt.types.js'
+import { candidateMachine } from '../../../machines/candidate/candidate.machine.js'
+import { connectionMachine } from '../../../machines/connection/connection.machine.js'
+import type { ConnectionContext } from '../../../machines/connection/connection.types.js'
+import type { DialContext } from '../../../machines/dial/dial.types.js'
+import { directMachine } from '../../../machines/direct/direct.machine.js'
+import { nodeMachine } from '../../../machines/node/node.machine.js'
+import { pipeSessionMachine } from '../../../machines/pipe-session/pipe-session.machine.js'
+import { reverseMachine } from '../../../machines/reverse/reverse.machine.js'
+import { attemptInput, cancellation, candidate, endpoints, failure, peerId, policy, record, refusal, responderInput, target } from '../../support/machines/samples.js'
+import type { Walk } from '../../support/machines/walk.js'
+
+/** A walk, the names of the machine's actors, and where it may stay. */
+export interface NamedWalk extends Walk {
+  readonly name: string
+  readonly promises: readonly string[]
+  readonly callbacks: readonly string[]
+  readonly actions?: readonly string[]
+  /** Actor by the id it is invoked with, where that differs. */
+  readonly sources?: Readonly<Record<string, string>>
+  readonly outcomes: readonly string[]
+  /** States, as JSON, that no time-out ends: something else always does. */
+  readonly resting: readonly string[]
+}
+
+const node: NamedWalk = {
+  name: 'node',
+  machine: nodeMachine,
+  input: { openTimeoutMs: 10_000, startupWaitMs: 3_000, closeTimeoutMs: 4_000 },
+  promises: ['openPort', 'closeAll'],
+  callbacks: ['serveBrokers'],
+  outcomes: ['closed'],
+  resting: ['"online"'],
+  facts: ({ hasBroker, failure: known }: { hasBroker: boolean; failure: unknown }) => [hasBroker, known !== undefined],
+  samples: {
+    'done openPort': [{ ok: true, listenPort: 1 }, { ok: false, failure: { code: 'ERR_PORT_IN_USE', message: 'taken' } }],
+    'done closeAll': [{}],
+    'broker.up': [{}],
+    'broker.down': [{}],
+    'node.close': [{}],
+    'error *': [{ id: 'serveBrokers', actorId: 'serveBrokers' }],
+  },
+}
+
+const candidateWalk: NamedWalk = {
+  name: 'candidate',
+  machine: candidateMachine,
+  input: { candidate: candidate('direct-1'), peerId, role: 'initiator', sessionKey: 'k', sessionId: '1', attemptId: '2', policy },
+  promises: [],
+  callbacks: ['dialCandidate', 'secureSocket'],
+  outcomes: ['secured', 'failed'],
+  resting: [],
+  facts: ({ record: { status, error, startedAtMs } }: { record: ReturnType<typeof record> }) => [status, error?.code, startedAtMs],
+  samples: {
+    'dial.started': [{ atMs: 1 }],
+    'dial.connected': [{ socketId: 'socket-1', local: '192.0.2.9:1', atMs: 2, rttMs: 1 }],
+    'dial.failed': [{ failure, atMs: 2 }],
+    'secure.done': [{ channelId: 'channel-1', atMs: 3 }],
+    'secure.failed': [{ failure: { code: 'ERR_PEER_KEY_MISMATCH', message: 'another key' }, atMs: 3 }],
+  },
+}
+
+const pipeSession: NamedWalk = {
+  name: 'pipeSession',
+  machine: pipeSessionMachine,
+  input: { sessionKey: 'k', moveTimeoutMs: 1_000 },
+  promises: ['acceptOpen'],
+  callbacks: ['watchSession'],
+  actions: ['closeSession'],
+  sources: { accept: 'acceptOpen' },
+  outcomes: ['closed'],
+  resting: ['"open"', '"draining"'],
+  facts: ({ hasPeerEnded, failure: known }: { hasPeerEnded: boolean; failure?: { code: string } }) => [hasPeerEnded, known?.code],
+  samples: {
+    'peer.ended': [{}],
+    'session.finished': [{}],
+    'session.lost': [{ failure: { code: 'ERR_CONNECTION_LOST', message: 'broke' } }],
+    'session.aborted': [{ by: 'peer', failure: { code: 'ERR_PIPE_ABORTED', message: 'gave up' } }],
+    'open.received': [{ channelId: 'channel-2' }],
+    'done accept': [{ ok: true }, { ok: false, failure }],
+  },
+}
+
+const strategySamples = {
+  'peer.answered': [{ endpoints: endpoints(2) }],
+  'signalling.ended': [{}],
+  'election.started': [{}],
+  'election.failed': [{}],
+  'candidate.changed': [{ candidate: record('direct-1', 'securing') }],
+  'candidate.secured': [{ channelId: 'channel-1', candidate: record('direct-1', 'secured') }],
+  'candidate.failed': [{ candidate: record('direct-1', 'failed', { error: failure }) }],
+  'done plan': [
+    { candidates: [], skipped: [record('direct-9', 'skipped', { error: failure })], keys: [] },
+    { candidates: [candidate('direct-1'), candidate('direct-2')], skipped: [], keys: ['1', '2'] },
+  ],
+  'error *': [{ id: 'direct-1', actorId: 'direct-1' }],
+}
+
+const dial = (name: string, machine: Walk['machine'], fields: object): NamedWalk => ({
+  name,
+  machine,
+  input: {
+    strategy: machine.id, role: 'initiator', peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: endpoints(1), awaitsAnswer: true, policy, ...fields,
+  },
+  promises: ['planCandidates'],
+  callbacks: ['candidate'],
+  sources: { plan: 'planCandidates' },
+  outcomes: ['exhausted'],
+  resting: ['"racing"'], // its candidates have time-outs of their own, and they are silent here
+  facts: ({ queue, live, awaitsAnswer, hasNews, isHeld, planned }: DialContext) => [queue.length > 0, live.length > 0, awaitsAnswer, hasNews, isHeld, planned.length > 0],
+  samples: strategySamples,
+})
+
+const attempt = (name: string, input: object): NamedWalk => ({
+  name,
+  machine: attemptMachine,
+  input,
+  promises: ['resolvePeer'],
+  callbacks: ['exchange', 'answer', 'openChannel', 'direct', 'reverse'],
+  actions: ['endChannels'],
+  sources: { resolve: 'resolvePeer', open: 'openChannel' },
+  outcomes: ['connected', 'refused', 'failed', 'cancelled'],
+  resting: [],
+  facts: ({ running, ready, electing, round, signalling, candidates, failure: known }: AttemptContext) =>
+    [running, Math.min(ready.length, 2), electing !== undefined, round, signalling.acknowledged, Object.values(candidates).some(({ status }) => status === 'securing'), known?.code],
+  samples: {
+    'done resolve': [{ ok: true, target: target() }, { ok: true, target: target(undefined, []) }, { ok: false, failure: { code: 'ERR_ADDRESS_INVALID', message: 'truncated' } }],
+    'candidate.changed': [{ candidate: record('direct-1', 'securing') }, { candidate: record('direct-1', 'failed', { error: failure }) }],
+    'channel.secured': [{ channelId: 'channel-1', candidate: record('direct-1', 'secured') }],
+    'channel.arrived': [{ channelId: 'channel-2', candidate: record('inbound-2', 'secured') }],
+    'strategy.exhausted': [{ strategy: 'direct' }, { strategy: 'reverse' }],
+    'exchange.published': [{}],
+    'exchange.acknowledged': [{}],
+    'exchange.answered': [{ endpoints: endpoints(2) }],
+    'exchange.refused': [{ failure: refusal }],
+    'exchange.failed': [{ failure: { code: 'ERR_BROKER_UNREACHABLE', message: 'down' } }],
+    'open.accepted': [{}],
+    'open.pending': [{}],
+    'open.refused': [{ failure: refusal }],
+    'open.lost': [{ failure: { code: 'ERR_CHANNEL_LOST', message: 'broke' } }],
+    'offer.repeated': [{ offerId: 'offer-2', strategies: ['reverse'], target: target(endpoints(3), []) }],
+    'attempt.cancel': [{ failure: cancellation }],
+    'error *': [{ id: 'direct', actorId: 'direct' }],
+  },
+})
+
+const offer = { offerId: 'offer-1', strategies: ['direct', 'reverse'], target: target(endpoints(1), []) }
+
+const connection = (name: string, input: object): NamedWalk => ({
+  name,
+  machine: connectionMachine,
+  input: { sessionKey: 'k', peerId, protocol: '', ...input },
+  promises: ['authorize', 'refuse', 'acceptOpen', 'attempt', 'pipeSession'],
+  callbacks: ['tellPending'],
+  sources: { accept: 'acceptOpen' },
+  outcomes: ['closed', 'failed'],
+  // the attempt has a limit of its own; a pipe stays open as long as it is used
+  resting: ['"attempting"', '"connected"'],
+  facts: ({ pendingChannelId, allowed, failure: known }: ConnectionContext) => [pendingChannelId, allowed, known?.code],
+  samples: {
+    'open.received': [{ channelId: 'channel-1' }],
+    'offer.received': [{ offer: { ...offer, offerId: 'offer-2' } }, { offer: { ...offer, strategies: [] } }],
+    'channel.arrived': [{ channelId: 'channel-2', candidate: record('inbound-2', 'secured') }],
+    'peer.cancelled': [{ failure: cancellation }],
+    'connection.cancel': [{ failure: cancellation }],
+    'done authorize': [{ ok: true, strategies: ['direct', 'reverse'] }, { ok: true, strategies: ['reverse'] }, { ok: true, strategies: [] }, { ok: false, failure: refusal }],
+    'done attempt': [{ ok: true, peerId, channelId: 'channel-1', candidate: record('direct-1', 'elected') }, { ok: false, failure }],
+    'done accept': [{ ok: true }, { ok: false, failure: { code: 'ERR_CHANNEL_LOST', message: 'gone' } }, { ok: false, failure: { code: 'ERR_BUSY', message: 'busy' } }],
+    'done pipeSession': [{ failure: undefined }, { failure: { code: 'ERR_CONNECTION_LOST', message: 'broke' } }],
+    'done refuse': [{}],
+  },
+})
+
+/** Every machine but signalling, which has tests of its own. */
+export const walks: readonly NamedWalk[] = [
+  node,
+  candidateWalk,
+  pipeSession,
+  dial('direct of the initiator', directMachine, {}),
+  dial('direct of the initiator, endpoints unknown', directMachine, { endpoints: undefined }),
+  dial('direct of the responder', directMachine, { role: 'responder', awaitsAnswer: false }),
+  dial('reverse of the initiator', reverseMachine, {}),
+  dial('reverse of the initiator without brokers', reverseMachine, { awaitsAnswer: false }),
+  dial('reverse of the responder', reverseMachine, { role: 'responder', awaitsAnswer: false }),
+  attempt('attempt of the initiator, race', attemptInput()),
+  attempt('attempt of the initiator, sequence', attemptInput({ mode: 'sequence' })),
+  attempt('attempt of the responder', responderInput()),
+  connection('connection of the initiator', { role: 'initiator', attempt: attemptInput() }),
+  connection('connection by an offer', { role: 'responder', attempt: responderInput(), offer }),
+  connection('connection by an OPEN', { role: 'responder', attempt: responderInput(), channelId: 'channel-0' }),
+]
