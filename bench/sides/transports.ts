@@ -36,7 +36,8 @@ export async function createOpeners({ host, mqtt, ports, address }: Target): Pro
 async function tlsOpener(host: string, ports: { readonly echo: number; readonly sink: number }, cipher: 'default' | 'aes128'): Promise<Opener> {
   const secureContext = await clientContext(cipher)
   return async (service, firstBytes) => {
-    const socket = connectTls({ host, port: ports[service], secureContext, rejectUnauthorized: false, minVersion: 'TLSv1.3', allowHalfOpen: true })
+    const options = { host, port: ports[service], secureContext, rejectUnauthorized: false, minVersion: 'TLSv1.3', allowHalfOpen: true } as const
+    const socket = connectTls(options)
     socket.setNoDelay(true)
     await once(socket, 'secureConnect')
     if (firstBytes !== undefined) socket.write(firstBytes)

@@ -37,6 +37,20 @@ export interface PlannedDial {
  * first, RFC 8305 section 4), private elsewhere; other uplinks of ours last, and then what is left out (docs/security.md).
  */
 export function planDials(input: DialPlanInput): readonly PlannedDial[] {
+  const known = lastPlans.get(input.interfaces)
+  if (known !== undefined && isSame(known.input, input)) return known.plan
+  const plan = makePlan(input)
+  lastPlans.set(input.interfaces, { input, plan })
+  return plan
+}
+
+/** The last plan for each list of endpoints: whoever dials an address dials it again. */
+const lastPlans = new WeakMap<DialPlanInput['interfaces'], { readonly input: DialPlanInput; readonly plan: readonly PlannedDial[] }>()
+
+const isSame = (a: DialPlanInput, b: DialPlanInput): boolean =>
+  a.own === b.own && a.isSameMachine === b.isSameMachine && a.mayDialPrivate === b.mayDialPrivate
+
+function makePlan(input: DialPlanInput): readonly PlannedDial[] {
   const endpoints = endpointsOf(input.interfaces)
   const loopbacks = input.isSameMachine ? loopbacksOf(endpoints) : []
   const planned = uniqueBy([...loopbacks, ...endpoints], formatEndpoint).flatMap(remote => planEndpoint(remote, input))

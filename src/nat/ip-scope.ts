@@ -1,6 +1,5 @@
-import { isIP } from 'node:net'
 import { Address4, Address6 } from 'ip-address'
-import { familyOf } from '../protocol/endpoint.js'
+import { familyOf, formatEndpoint, parseEndpoint } from '../protocol/endpoint.js'
 
 /**
  * What kind of address an IP literal is, for the dial rules (docs/security.md). `external` = global, or a documentation or
@@ -12,12 +11,12 @@ export type IpScope = 'loopback' | 'link-local' | 'private' | 'external' | 'forb
 /** Classifies an IP literal, zone allowed; never throws. Anything not known to be usable, host names included, is `forbidden`. */
 export function ipScope(host: string): IpScope {
   const bare = withoutZone(host)
-  switch (isIP(bare)) {
-    case 4: return scope4(new Address4(bare))
-    case 6: return scope6(new Address6(bare))
-    default: return 'forbidden'
-  }
+  if (!isLiteral(bare)) return 'forbidden'
+  return familyOf(bare) === 4 ? scope4(new Address4(bare)) : scope6(new Address6(bare))
 }
+
+/** The address library takes more than literals, and throws for the rest. */
+const isLiteral = (host: string): boolean => parseEndpoint(formatEndpoint({ host, port: 1 })) !== undefined
 
 function scope4(address: Address4): IpScope {
   if (address.isLoopback()) return 'loopback'

@@ -1,4 +1,4 @@
-import { filter, firstValueFrom, fromEvent, takeUntil, timeout } from 'rxjs'
+import { Subscriber } from 'rxjs'
 import { ThroughlineError } from '../errors/index.js'
 import type { Frame, Hello, Open } from '../protocol/frames.js'
 import type { Channel } from './channel.js'
@@ -7,15 +7,26 @@ import type { Channel } from './channel.js'
 export const protocolVersion = 1
 
 /** The next frame of a channel; what follows it stays parked. Rejects with ERR_SECURE_TIMEOUT, or ERR_CHANNEL_LOST when the channel ended or the signal fired. */
-async function nextFrame(channel: Channel, wanted: (frame: Frame) => boolean, timeoutMs: number, signal: AbortSignal): Promise<Frame> {
-  if (signal.aborted) throw ended()
-  try {
-    return await firstValueFrom(channel.frames$.pipe(filter(wanted), timeout({ first: timeoutMs }), takeUntil(fromEvent(signal, 'abort'))))
-  } catch (error) {
-    if (error instanceof Error && error.name === 'TimeoutError') throw new ThroughlineError('ERR_SECURE_TIMEOUT', `no frame in ${timeoutMs} ms`)
-    if (error instanceof Error && error.name === 'EmptyError') throw ended()
-    throw error
-  }
+function nextFrame(channel: Channel, wanted: (frame: Frame) => boolean, timeoutMs: number, signal: AbortSignal): Promise<Frame> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(ended())
+    const settle = (conclude: () => void) => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', onEnd)
+      reader.unsubscribe()
+      conclude()
+    }
+    const onEnd = () => settle(() => reject(ended()))
+    const timer = setTimeout(() => settle(() => reject(new ThroughlineError('ERR_SECURE_TIMEOUT', `no frame in ${timeoutMs} ms`))), timeoutMs)
+    signal.addEventListener('abort', onEnd)
+    // made before it subscribes: a parked frame comes at once, and those after it have to stay
+    const reader = new Subscriber<Frame>({
+      next: frame => wanted(frame) && settle(() => resolve(frame)),
+      error: (error: unknown) => settle(() => reject(error)),
+      complete: onEnd,
+    })
+    channel.frames$.subscribe(reader)
+  })
 }
 
 /** Reads the HELLO with which a TLS client begins. The caller owns the channel whatever happens. */

@@ -1,4 +1,4 @@
-import { BehaviorSubject, ReplaySubject, type Observable } from 'rxjs'
+import { BehaviorSubject, ReplaySubject, Subscription, type Observable } from 'rxjs'
 import { markSettled } from '../../machines/attempt/candidates.js'
 import type { AttemptContext } from '../../machines/attempt/attempt.types.js'
 import { explain } from '../../machines/attempt/verdict.js'
@@ -57,7 +57,8 @@ export class AttemptView implements Attempt {
   #follow(resolve: (pipe: Pipe) => void, reject: (error: Error) => void): void {
     const attempt = this.actor.getSnapshot().children['attempt'] as { subscribe(next: (snapshot: { context: AttemptContext }) => void): { unsubscribe(): void } } | undefined
     const onAttempt = ({ context }: { readonly context: AttemptContext }) => this.#note(context)
-    const attemptSubscription = attempt?.subscribe(onAttempt)
+    const following = new Subscription()
+    following.add(attempt?.subscribe(onAttempt))
     const look = () => {
       const { value, context } = this.actor.getSnapshot()
       const state = connectionState(value, this.#attemptValue()) ?? this.#state$.value
@@ -65,18 +66,16 @@ export class AttemptView implements Attempt {
       if (state === 'connected' && this.#entry.pipe !== undefined) return settle(() => resolve(this.#entry.pipe!))
       if (state === 'failed' || state === 'closed') settle(() => reject(this.#fail(context.failure)))
     }
-    let connection: { unsubscribe(): void } | undefined
     const settle = (conclude: () => void) => {
       this.#endedAtMs ??= this.#clock.now()
-      connection?.unsubscribe()
-      attemptSubscription?.unsubscribe()
+      following.unsubscribe()
       this.#note(markSettled(this.#context))
       conclude()
       this.#candidates$.complete()
       this.#followPipe()
     }
     const onDefect = () => settle(() => reject(this.#fail({ code: 'ERR_INTERNAL', message: 'the machine of the connection failed' })))
-    connection = this.actor.subscribe({ next: look, error: onDefect, complete: look })
+    following.add(this.actor.subscribe({ next: look, error: onDefect, complete: look }))
     this.#look = look
     look()
   }

@@ -14,8 +14,6 @@ import { formatBrokerUrl, parseBrokerUrl, type BrokerUrl } from '../protocol/bro
 import { rankBrokers } from '../protocol/rendezvous.js'
 import { Broker, type BrokerStatus } from './broker.js'
 
-export type { BrokerStatus } from './broker.js'
-
 /** Keeps a broker connected until it is released. */
 export interface BrokerLease {
   readonly brokerId: string

@@ -166,13 +166,13 @@ export class NodeCore {
     this.#isClosing = true
     this.#stopPolling?.()
     this.#inbound.close()
-    const limits = [...this.registry.entries].map(({ actor, pipe }) => {
+    const pipes = [...this.registry.entries].map(async ({ actor, pipe }) => {
       if (pipe === undefined) return actor.send({ type: 'connection.cancel', failure: { code: 'ERR_CANCELLED', message: 'the node was closed' } })
-      pipe.close().catch(() => {})
-      return this.clock.after(defaults.session.leaveAfterMs, () => pipe.isIdle || pipe.abort('ERR_NODE_CLOSED'))
+      const cancel = this.clock.after(defaults.session.leaveAfterMs, () => pipe.isIdle || pipe.abort('ERR_NODE_CLOSED'))
+      await Promise.all([pipe.close().catch(() => {}), this.registry.idle()])
+      cancel()
     })
-    await this.registry.idle()
-    for (const cancel of limits) cancel?.()
+    await Promise.all([...pipes, this.registry.idle()])
     this.homes.close()
     await this.#opening
     await Promise.all([this.#listener?.close(), this.pool.close(), this.#sockets.disposeAll(), this.#channels.disposeAll()])

@@ -19,11 +19,18 @@ export interface ResolverOptions {
   readonly clock: Clock
 }
 
+interface AddressFacts {
+  readonly topic: string
+  readonly brokers: readonly string[]
+  readonly endpoints: PeerTarget['endpoints']
+}
+
 /** Turns what the user wrote (an address, an id, `ID@broker-url`) into a target. */
 export class Resolver {
   readonly #options: ResolverOptions
   /** Addresses read lately: a signature is checked once. At most `maxAddresses`, the eldest is forgotten. */
   readonly #addresses = new Map<string, AddressRecord>()
+  readonly #facts = new WeakMap<AddressRecord, AddressFacts>()
 
   constructor(options: ResolverOptions) {
     this.#options = options
@@ -54,14 +61,24 @@ export class Resolver {
 
   #targetOf(record: AddressRecord): PeerTarget {
     const { pool, peers } = this.#options
+    const { topic, brokers, endpoints } = this.#factsOf(record)
     peers.learnDoorKey(record.id, record.doorKey)
-    const named = record.brokers.map(url => formatBrokerUrl(parseBrokerUrl(url))).filter(brokerId => pool.isUsable(brokerId))
-    const others = pool.ranked(nodeTopic(decodePeerId(record.id)))
-    return {
-      peerId: record.id,
-      brokers: [...new Set([...named.slice(0, defaults.signalling.foreignMax), ...others])],
-      endpoints: record.interfaces.length === 0 ? undefined : { interfaces: record.interfaces, isSameMachine: peers.isSameMachine(record.id, record.machineTag) },
+    const named = brokers.filter(brokerId => pool.isUsable(brokerId))
+    return { peerId: record.id, brokers: [...new Set([...named.slice(0, defaults.signalling.foreignMax), ...pool.ranked(topic)])], endpoints }
+  }
+
+  /** What follows from an address alone; worked out once for those that are remembered. */
+  #factsOf(record: AddressRecord): AddressFacts {
+    const known = this.#facts.get(record)
+    if (known !== undefined) return known
+    const isSameMachine = this.#options.peers.isSameMachine(record.id, record.machineTag)
+    const facts: AddressFacts = {
+      topic: nodeTopic(decodePeerId(record.id)),
+      brokers: record.brokers.map(url => formatBrokerUrl(parseBrokerUrl(url))),
+      endpoints: record.interfaces.length === 0 ? undefined : { interfaces: record.interfaces, isSameMachine },
     }
+    this.#facts.set(record, facts)
+    return facts
   }
 
   async #lookUp(peerId: string, topic: string, brokers: readonly string[], signal: AbortSignal): Promise<AddressRecord> {

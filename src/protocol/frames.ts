@@ -122,8 +122,11 @@ function readControl(type: number, reader: BodyReader): ControlFrame | undefined
   }
 }
 
+/** One frame is written at a time, and copied out. */
+const scratch = Buffer.allocUnsafeSlow(frameSizes.header + frameSizes.maxControl)
+
 class BodyWriter {
-  readonly #bytes = Buffer.allocUnsafe(frameSizes.header + frameSizes.maxControl)
+  readonly #bytes = scratch
   #at: number = frameSizes.header
 
   constructor(type: number) {

@@ -201,7 +201,7 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
 /** The session's window is what bounds the flow. */
 const readBufferBytes = 64 * 1_024
 /** What is written while the socket is busy leaves it in one go. */
-const writeBufferBytes = 256 * 1_024
+const writeBufferBytes = 128 * 1_024
 
 const ignore = () => {}
 

@@ -148,7 +148,7 @@ export class Links {
         return opener && tell(opener, { type: 'open.refused', failure: { code, message: `the peer refused the pipe: ${code}` } })
       }
       case 'ping':
-        return channel.send({ type: 'pong', token: frame.token })
+        return answerPing(channel, frame.token)
       default:
         return violated(channel, `unexpected ${frame.type} before ACCEPT`)
     }
@@ -210,9 +210,17 @@ function tell(opener: Subscriber<OpenEvent>, event: OpenEvent): void {
   opener.complete()
 }
 
-function violated(channel: Channel, message: string): void {
+/** Drops a channel whose peer broke the rules. */
+export function violated(channel: Channel, message: string): void {
   channel.fail({ code: 'ERR_PROTOCOL_VIOLATION', message })
+}
+
+/** Unless the peer asks and never reads: it must not fill our memory. */
+export function answerPing(channel: Channel, token: number): void {
+  if (channel.pendingBytes < maxPendingPongBytes) channel.send({ type: 'pong', token })
 }
 
 /** Channels of earlier epochs that are still read. */
 const maxOldLinks = 4
+/** Twice what our own DATA lets wait in a socket. */
+const maxPendingPongBytes = 1_024 * 1_024

@@ -3,7 +3,7 @@ import { ThroughlineError, isErrorCode, type ErrorCode, type Failure } from '../
 import type { Channel } from '../../net/channel.js'
 import type { Frame, Open, Role } from '../../protocol/frames.js'
 import { Inbound } from './inbound.js'
-import { Links, type Link } from './links.js'
+import { answerPing, Links, violated, type Link } from './links.js'
 import { LivenessWatch } from './liveness-watch.js'
 import { Outbound } from './outbound.js'
 import type { Offsets, OpenEvent, SessionEvent, SessionOptions, SessionReader } from './types.js'
@@ -178,7 +178,7 @@ export class Session {
     if (link.mode === 'current') this.#liveness.heard()
     switch (frame.type) {
       case 'data':
-        if (!this.#in.accept(frame.offset, frame.bytes)) return violated(link, 'DATA out of order or beyond the credit')
+        if (!this.#in.accept(frame.offset, frame.bytes)) return violated(link.channel, 'DATA out of order or beyond the credit')
         this.#liveness.heardData()
         return this.#reader?.onReadable()
       case 'ack':
@@ -189,20 +189,18 @@ export class Session {
       case 'abort':
         return this.#onAbort(frame.code)
       case 'ping':
-        // a peer that asks and never reads must not fill our memory
-        if (link.channel.pendingBytes < maxPendingPongBytes) link.channel.send({ type: 'pong', token: frame.token })
-        return
+        return answerPing(link.channel, frame.token)
       case 'pong':
         return this.#liveness.heardPong(frame.token)
       default:
-        return violated(link, `unexpected ${frame.type} on an open pipe`)
+        return violated(link.channel, `unexpected ${frame.type} on an open pipe`)
     }
   }
 
   /** False when the channel had to be dropped, or all is over now. */
   #onAck(link: Link, { receivedOffset, maxOffset }: Offsets): boolean {
     if (!this.#out.acknowledge(receivedOffset, maxOffset)) {
-      violated(link, 'the peer acknowledged bytes that were not sent')
+      violated(link.channel, 'the peer acknowledged bytes that were not sent')
       return false
     }
     this.#finishWhenDone()
@@ -210,7 +208,7 @@ export class Session {
   }
 
   #onFin(link: Link, offset: number): void {
-    if (!this.#in.finish(offset)) return violated(link, 'FIN at a wrong offset')
+    if (!this.#in.finish(offset)) return violated(link.channel, 'FIN at a wrong offset')
     if (this.#hasPeerEnded) return
     this.#hasPeerEnded = true
     this.#events$.next({ type: 'peer.ended' })
@@ -249,11 +247,4 @@ export class Session {
   }
 }
 
-/** Twice what our own DATA lets wait in a socket. */
-const maxPendingPongBytes = 1_024 * 1_024
-
 const pipeClosed = () => new ThroughlineError('ERR_PIPE_CLOSED', 'the other end has closed the pipe')
-
-function violated({ channel }: Link, message: string): void {
-  channel.fail({ code: 'ERR_PROTOCOL_VIOLATION', message })
-}

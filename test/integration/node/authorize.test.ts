@@ -37,8 +37,12 @@ describe('authorize', () => {
     expect(String(error)).not.toContain('secret reason')
   })
 
-  it('that thinks for a second keeps the peer waiting', async () => {
-    const [alice, bob] = [await nodes.node(), await nodes.echo({ authorize: () => new Promise<boolean>(resolve => setTimeout(() => resolve(true), 1_200)) })]
+  it('may take longer than the peer waits for ACCEPT: the peer is told that it is pending', async () => {
+    let answer: (value: boolean) => void = () => {}
+    const onEvent = ({ type, event }: { type: string; event?: { type: string } }) => {
+      if (type === '@xstate.event' && event?.type === 'open.pending') answer(true)
+    }
+    const [alice, bob] = [await nodes.node({ inspect: onEvent }), await nodes.echo({ authorize: () => new Promise<boolean>(resolve => (answer = resolve)) })]
     expect(await exchange(await alice.connect(bob.address), 'x')).toBe('x')
   })
 
@@ -124,7 +128,7 @@ describe('connectionLogic', () => {
     const alice = await nodes.node()
     const dial = alice.dial.bind(alice)
     let attempt: ReturnType<Node['dial']> | undefined
-    const { actor } = start({ ...alice, dial: (peer, options) => (attempt = dial(peer, options)) } as Node, bob.address)
+    const { actor } = start({ ...alice, dial: (peer, options) => (attempt = dial(peer, options)) }, bob.address)
     await first(attempt!.candidates$, ({ status }) => status === 'secured')
     actor.send({ type: 'stop' })
     await expect(attempt!.pipe).rejects.toMatchObject({ code: 'ERR_CANCELLED' })

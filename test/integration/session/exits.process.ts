@@ -9,8 +9,6 @@ const pipe = await dialler.connect(listener.address)
 const served = await serving
 
 switch (process.argv[2]) {
-  case 'open':
-    break
   case 'finishing':
     pipe.end('some bytes')
     served.end('others')
@@ -22,6 +20,7 @@ switch (process.argv[2]) {
   case 'stuck':
     pipe.write(Buffer.alloc(10_000_000))
     break
+  default:
 }
 await Promise.all([dialler.close(), listener.close()])
 const kinds = process.getActiveResourcesInfo().filter(kind => /^(TCP|TLS)/.test(kind))

@@ -30,7 +30,9 @@ describe('a pipe', () => {
   it('is aborted when `for await` is left early', async () => {
     const { pipe, served } = await connectedPipes()
     pipe.write('question')
-    for await (const _ of served) break
+    const iterator = served[Symbol.asyncIterator]()
+    await iterator.next()
+    await iterator.return?.()
     expect(await endOf(pipe)).toBe('ERR_PIPE_ABORTED')
   })
 

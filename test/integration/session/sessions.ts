@@ -1,4 +1,4 @@
-import { Duplex } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import type { Channel } from '../../../src/net/channel.js'
 import { readOpen } from '../../../src/net/hello.js'

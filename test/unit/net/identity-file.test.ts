@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { ThroughlineError } from '../../../src/errors/index.js'
 import { defaultIdentityPath, loadIdentity } from '../../../src/net/identity-file.js'
 
 let folder: string
@@ -53,8 +54,9 @@ describe('an identity file', () => {
   it('never has its contents in an error', async () => {
     mkdirSync(join(folder, 'keys'))
     writeFileSync(path, '-----BEGIN PRIVATE KEY-----\nc2VjcmV0c2VjcmV0\n-----END PRIVATE KEY-----\n', { mode: 0o600 })
-    const error = await loadIdentity(path).catch((reason: unknown) => reason as Error & { facts: unknown })
-    expect(`${String(error)} ${JSON.stringify((error as { facts: unknown }).facts)}`).not.toContain('c2Vj')
+    const { message, facts } = await loadIdentity(path).then(() => new ThroughlineError('ERR_INTERNAL', ''), (error: unknown) => error as ThroughlineError)
+    expect(`${message} ${JSON.stringify(facts)}`).not.toContain('c2Vj')
+    expect(message).toContain(path)
   })
 
   it('that is a folder is unreadable', async () => {

@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto'
+import { beforeEach, describe, expect, it } from 'vitest'
+import type { AttemptEvent } from '../../../machines/attempt/attempt.types.js'
+import type { BrokerPool } from '../../../src/node/broker-pool.js'
+import { exchangeOffer$, type KeptExchange } from '../../../src/node/offer-exchange.js'
+import { PeerBook } from '../../../src/node/peer-book.js'
+import { openEnvelope, type Letter } from '../../../src/protocol/envelope.js'
+import type { SignalMessage } from '../../../src/protocol/signal-message.js'
+import { Mailroom } from '../../../src/streams/mailroom/mailroom.js'
+import { FakeClock } from '../../support/fake-clock.js'
+import { alice, bob } from '../protocol/arbitraries.js'
+
+let clock: FakeClock
+let mailroom: Mailroom
+let bobsRoom: Mailroom
+/** What alice's node sent to bob. */
+let sent: { brokerId: string; letter: Letter }[]
+let leases: Map<string, number>
+let events: AttemptEvent[]
+let kept: KeptExchange[]
+/** Brokers that cannot be reached. */
+let dead: Set<string>
+
+beforeEach(() => {
+  clock = new FakeClock()
+  sent = []
+  leases = new Map()
+  events = []
+  kept = []
+  dead = new Set()
+  mailroom = new Mailroom({ identity: alice, clock, random: size => randomBytes(size), publish: () => {} })
+  bobsRoom = new Mailroom({ identity: bob, clock, random: size => randomBytes(size), publish: () => {} })
+})
+
+const pool = {
+  isUsable: () => true,
+  rttMs: () => 7,
+  online: async (id: string) => { if (dead.has(id)) throw new Error('unreachable') },
+  subscribe: async () => {},
+  lease: (id: string) => {
+    leases.set(id, (leases.get(id) ?? 0) + 1)
+    return { brokerId: id, release: () => leases.set(id, (leases.get(id) ?? 0) - 1) }
+  },
+  publish: async (brokerId: string, _topic: string, payload: Uint8Array) => {
+    const letter = openEnvelope(payload, bob)
+    if (letter !== undefined) sent.push({ brokerId, letter })
+  },
+} as unknown as BrokerPool
+
+const hex = () => randomBytes(16).toString('hex')
+const turn = () => new Promise(resolve => setImmediate(resolve))
+const start = async (brokers: readonly string[] = ['one', 'two']) => {
+  const options = { pool, mailroom, peers: new PeerBook(alice, randomBytes(32)), clock, ownInterfaces: () => [], keep: (_: string, exchange: KeptExchange) => void kept.push(exchange) }
+  const request = { peerId: bob.id, sessionKey: 'key', sessionId: hex(), attemptId: hex(), protocol: '', strategies: ['direct'], brokers } as const
+  const subscription = exchangeOffer$(options, request).subscribe(event => events.push(event))
+  await turn()
+  return subscription
+}
+const reply = (message: SignalMessage, brokerId = 'one') =>
+  mailroom.receive(bobsRoom.seal(message, { publicKey: alice.publicKey, doorKey: alice.doorKey }).payload, brokerId)
+const types = () => events.map(({ type }) => type)
+const offerIds = () => sent.filter(({ letter }) => letter.message.type === 'offer').map(({ letter }) => letter.messageId)
+
+describe('an exchange of offers', () => {
+  it('sends one offer to every home, as copies', async () => {
+    await start()
+    expect(sent.map(({ brokerId }) => brokerId)).toEqual(['one', 'two'])
+    expect(new Set(offerIds()).size).toBe(1)
+  })
+
+  it('answers a challenge with one proven offer, however many brokers bring it', async () => {
+    await start()
+    const of = offerIds()[0] ?? ''
+    reply({ type: 'challenge', of, nonce: randomBytes(16) }, 'one')
+    reply({ type: 'challenge', of, nonce: randomBytes(16) }, 'two')
+    await turn()
+    const proven = sent.slice(2)
+    expect(proven.map(({ brokerId }) => brokerId)).toEqual(['one', 'two'])
+    expect(new Set(proven.map(({ letter }) => letter.messageId)).size).toBe(1)
+    expect(proven[0]?.letter.messageId).not.toBe(of)
+  })
+
+  it('does not quarrel with a peer that challenges for ever', async () => {
+    await start()
+    reply({ type: 'challenge', of: offerIds()[0] ?? '', nonce: randomBytes(16) })
+    await turn()
+    reply({ type: 'challenge', of: offerIds().at(-1) ?? '', nonce: randomBytes(16) })
+    await turn()
+    expect(offerIds()).toHaveLength(3)
+  })
+
+  it('tells the first answer, and acknowledges each', async () => {
+    await start()
+    const answer: SignalMessage = {
+      type: 'answer', session: hex(), attempt: hex(), strategies: ['direct'], interfaces: [], doorKey: bob.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1, receivedAtMs: 1, of: offerIds()[0] ?? '',
+    }
+    reply(answer, 'one')
+    reply(answer, 'two')
+    await turn()
+    expect(types().filter(type => type === 'exchange.answered')).toHaveLength(1)
+    expect(sent.filter(({ letter }) => letter.message.type === 'ack')).toHaveLength(2)
+  })
+
+  it('takes a code it does not know for a refusal', async () => {
+    await start()
+    reply({ type: 'refuse', attempt: hex(), of: offerIds()[0] ?? '', code: 'ERR_OF_LATER' })
+    expect(events.at(-1)).toMatchObject({ type: 'exchange.refused', failure: { code: 'ERR_REFUSED' } })
+  })
+
+  it('asks other brokers when those of the peer are dead', async () => {
+    dead = new Set(['one', 'two'])
+    await start(['one', 'two', 'three'])
+    expect([sent.map(({ brokerId }) => brokerId), types()]).toEqual([['three'], ['exchange.published']])
+  })
+
+  it('fails when no broker can be reached', async () => {
+    dead = new Set(['one', 'two'])
+    await start()
+    await turn()
+    expect(events).toMatchObject([{ type: 'exchange.failed' }])
+  })
+
+  it('fails when there is no broker', async () => {
+    await start([])
+    expect(events).toMatchObject([{ type: 'exchange.failed', failure: { code: 'ERR_NO_BROKER' } }])
+  })
+
+  it('withdraws only what was published, where it was published', async () => {
+    dead.add('two')
+    await start()
+    kept[0]?.withdraw()
+    expect(sent.filter(({ letter }) => letter.message.type === 'cancel').map(({ brokerId }) => brokerId)).toEqual(['one'])
+  })
+
+  it('gives every broker back, and leaves no timer', async () => {
+    const subscription = await start(['one', 'two', 'three'])
+    subscription.unsubscribe()
+    kept[0]?.release()
+    await turn()
+    expect([[...leases.values()], clock.pending]).toEqual([[0, 0], 0])
+  })
+})
