@@ -84,7 +84,7 @@ export const candidateMachine = setup({
       },
       after: { secureLimit: { target: 'failed', actions: { type: 'noteSilence', params: { failure: endlessSecuring } } } },
     },
-    secured: { type: 'final', description: 'A channel to the right peer is ready.', entry: ['tell', 'handOver'] },
+    secured: { type: 'final', description: 'A channel to the right peer is ready.', entry: 'handOver' },
     failed: { type: 'final', description: 'This pair of endpoints leads nowhere.', entry: ['tell', 'giveUp'] },
   },
 })

@@ -56,11 +56,13 @@ export class Channel {
   }
 
   /**
-   * Sends a control frame. What one turn of the event loop brings leaves together, in one TLS record: HELLO with OPEN,
-   * HELLO with ACCEPT. A write to the kernel costs more than all else that is done for such a frame.
+   * Sends a control frame. What one turn of the event loop brings leaves together, in one TLS record: OPEN with
+   * the first bytes, HELLO with ACCEPT. A write to the kernel costs more than all else that is done for such a frame.
    */
   send(frame: ControlFrame): void {
     if (!this.#socket.writable) return
+    // a TLS client's last flight leaves with its first write: the server checks our certificate while we go on
+    if (frame.type === 'hello' && !this.isTlsServer) return void this.#socket.write(encodeFrame(frame))
     if (!this.#isGathering) {
       this.#isGathering = true
       this.#socket.cork()

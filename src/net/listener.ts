@@ -36,9 +36,8 @@ const maxDraws = 5
 /** Rejects with the platform's error; nothing listens then. */
 async function openAll(hosts: readonly string[], port: number, onSocket: ListenRequest['onSocket']): Promise<Listener> {
   const servers: Server[] = []
-  const close = async () => {
-    await Promise.all(servers.map(server => new Promise(resolve => server.close(resolve))))
-  }
+  // the callback of server.close waits for sockets that are not ours any more; the port is free at once
+  const close = async () => servers.forEach(server => server.close())
   try {
     let chosen = port
     for (const host of hosts) {

@@ -6,7 +6,7 @@ import { brokerError } from './mqtt-errors.js'
 import { shakeHands, type MqttVersion } from './mqtt-handshake.js'
 import { transportFor } from './mqtt-transport.js'
 
-export type { BrokerLink, BrokerMessage } from './broker-link.js'
+export type { BrokerLink } from './broker-link.js'
 
 /** How `connectBroker` goes about it. */
 export interface ConnectBrokerOptions {

@@ -193,12 +193,14 @@ export class SessionRegistry {
       const verdict = handler?.accept() ?? 'ERR_UNHANDLED_PROTOCOL'
       if (verdict !== true) return { ok: false, failure: { code: verdict, message: `refused: ${verdict}` } }
     }
+    const strategy = this.#options.channels.get(channelId)?.isTlsServer === true ? 'direct' : 'reverse'
+    if (!entry.actor.getSnapshot().context.allowed.includes(strategy)) return { ok: false, failure: notThisWay }
     this.#opens.delete(channelId)
     const channel = this.#options.channels.take(channelId)
     if (channel === undefined) return { ok: false, failure: channelGone }
     entry.session ??= this.#createSession(entry, channel.peerId)
     entry.session.accept(channel, open)
-    const path = this.#pathOf(channel, channel.isTlsServer ? 'direct' : 'reverse')
+    const path = this.#pathOf(channel, strategy)
     if (entry.pipe !== undefined) entry.pipe.setPath(path)
     else {
       entry.pipe = new SessionPipe(entry.session, path, this.#elapsedMs(entry))
@@ -330,6 +332,8 @@ export function attemptContext(actor: ConnectionActor): AttemptContext | undefin
   const attempt = actor.getSnapshot().children['attempt'] as ActorRefFrom<typeof attemptMachine> | undefined
   return attempt?.getSnapshot().context
 }
+
+const notThisWay: Failure = { code: 'ERR_REFUSED', message: 'this peer may not come by this strategy' }
 
 const initiatorKey = (sessionId: string): string => `initiator/${sessionId}`
 const responderKey = (peerId: string, sessionId: string): string => `responder/${peerId}/${sessionId}`

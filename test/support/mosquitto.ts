@@ -50,9 +50,6 @@ export interface Mosquitto {
 /** For `describeIf`. */
 export const mosquittoMissing: Requirement = existsSync(program) ? undefined : `${program} is not installed (apt-get install mosquitto)`
 
-/** Whether this machine has Mosquitto. */
-export const mosquittoAvailable = (): boolean => mosquittoMissing === undefined
-
 /** Starts a Mosquitto, on 127.0.0.1 unless told, with a configuration of its own; rejects when it does not listen within 10 s. */
 export async function startMosquitto(options: MosquittoOptions = {}): Promise<Mosquitto> {
   const folder = await mkdtemp(join(tmpdir(), 'throughline-mosquitto-'))

@@ -60,6 +60,11 @@ describe('authorize', () => {
     expect(pipe.path.strategy).toBe('reverse')
     expect(await exchange(pipe, 'x')).toBe('x')
   })
+
+  it('that grants only reverse refuses a direct channel', async () => {
+    const [alice, bob] = [await nodes.node(), await nodes.echo({ authorize: () => ['reverse'] })]
+    await expect(alice.connect(bob.address, { strategies: ['direct'] })).rejects.toMatchObject({ code: 'ERR_REFUSED' })
+  })
 })
 
 describe('an allow list', () => {
