@@ -14,12 +14,22 @@ export const opening: Measurement = {
     }),
 }
 
-async function measure({ dialler }: Pair, concurrency: number, { runs, isQuick }: Settings): Promise<Measured> {
+async function measure({ dialler, listener }: Pair, concurrency: number, { runs, isQuick }: Settings): Promise<Measured> {
   const count = isQuick ? 32 : 160
   const rates = { tls: [] as number[], pipe: [] as number[] }
+  const costs = { tls: [] as number[], pipe: [] as number[] }
+  const spentMs = async () => (await dialler.processor()) + (await listener.processor())
   for (let round = 0; round < runs; round++) {
-    for (const transport of ['tls', 'pipe'] as const) rates[transport].push(await dialler.openRate({ transport, count, concurrency }))
+    for (const transport of ['tls', 'pipe'] as const) {
+      const beforeMs = await spentMs()
+      rates[transport].push(await dialler.openRate({ transport, count, concurrency }))
+      costs[transport].push(((await spentMs()) - beforeMs) / count)
+    }
   }
-  const tls = referenceRow('mutual TLS 1.3', '1/s', rates.tls)
-  return { name: concurrency === 1 ? 'opened per second, one after the other' : `opened per second, ${concurrency} at once`, rows: [tls, comparedRow('pipe', rates.pipe, tls)] }
+  const rate = referenceRow('mutual TLS 1.3', '1/s', rates.tls)
+  const cost = referenceRow('processor time of both sides, TLS', 'ms', costs.tls)
+  return {
+    name: concurrency === 1 ? 'opened per second, one after the other' : `opened per second, ${concurrency} at once`,
+    rows: [rate, comparedRow('pipe', rates.pipe, rate), cost, comparedRow('processor time of both sides, pipe', costs.pipe, cost)],
+  }
 }

@@ -1,3 +1,5 @@
+import type { Measured } from './result.js'
+
 /** How a bench run was asked to be. */
 export interface Settings {
   /** Rounds of each measurement, before a measurement scales them by its own cost. */
@@ -12,5 +14,5 @@ export interface Settings {
 export interface Measurement {
   readonly name: string
   readonly about: string
-  readonly run: (settings: Settings) => Promise<readonly import('./result.js').Measured[]>
+  readonly run: (settings: Settings) => Promise<readonly Measured[]>
 }

@@ -25,7 +25,7 @@ export const attemptMachine = attemptSetup.createMachine({
     ready: [],
     electing: undefined,
     elected: undefined,
-    signalling: { published: false, acknowledged: false, answered: false, failure: undefined },
+    signalling: { published: false, acknowledged: false, answered: false, gaveUp: false, failure: undefined },
     failure: undefined,
   }),
   output: ({ context }): AttemptOutput => {

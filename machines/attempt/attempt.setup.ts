@@ -29,7 +29,8 @@ export const attemptSetup = setup({
   guards: {
     isInitiator: ({ context }) => context.role === 'initiator',
     isResolved: (_, { output }: { output: ResolveOutput }) => output.ok,
-    hasBrokers: ({ context }) => (context.known?.brokers.length ?? 0) > 0,
+    /** There are brokers, and no earlier round has asked them in vain. */
+    isWorthAsking: ({ context: { known, signalling } }) => (known?.brokers.length ?? 0) > 0 && !signalling.gaveUp,
     isDirectComingUp: ({ context }) => isDirectComingUp(context.candidates),
     isPublished: ({ context }) => context.signalling.published,
     hasReadyChannel: ({ context }) => context.ready.length > 0,
@@ -105,6 +106,7 @@ export const attemptSetup = setup({
     noteSignallingFailure: assign({
       signalling: ({ context }, { failure }: { failure: Failure }) => ({ ...context.signalling, failure }),
     }),
+    noteGaveUp: assign({ signalling: ({ context }) => ({ ...context.signalling, gaveUp: true }) }),
     passAnswerOn: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'exchange.answered') return
       const answered: StrategyEvent = { type: 'peer.answered', endpoints: event.endpoints }

@@ -45,6 +45,8 @@ export interface SignallingFacts {
   readonly published: boolean
   readonly acknowledged: boolean
   readonly answered: boolean
+  /** No answer came, or none can: later rounds do not ask again. */
+  readonly gaveUp: boolean
   readonly failure: Failure | undefined
 }
 

@@ -12,10 +12,10 @@ export const signallingRegion = attemptSetup.createStateConfig({
   initial: 'choosing',
   states: {
     choosing: {
-      description: 'The responder answers, the initiator offers, and without brokers there is nobody to ask.',
+      description: 'The responder answers, the initiator offers; without brokers, or after a round in vain, there is nobody to ask.',
       always: [
         { guard: not('isInitiator'), target: 'answering' },
-        { guard: 'hasBrokers', target: 'holding' },
+        { guard: 'isWorthAsking', target: 'holding' },
         { target: 'silent' },
       ],
     },
@@ -75,6 +75,6 @@ export const signallingRegion = attemptSetup.createStateConfig({
         onError: { target: 'silent', actions: { type: 'noteSignallingFailure', params: { failure: broken } } },
       },
     },
-    silent: { description: 'No answer will come.', entry: 'tellSignallingEnded' },
+    silent: { description: 'No answer will come.', entry: ['noteGaveUp', 'tellSignallingEnded'] },
   },
 })

@@ -251,6 +251,18 @@ describe('an attempt in sequence', () => {
     expect(fakes.last('direct').input).toMatchObject({ endpoints: endpoints(7) })
   })
 
+  it('does not ask again by brokers that had no answer in an earlier round', async () => {
+    const { clock, resolve, fakes, exhausted, send } = start(attemptInput({ mode: 'sequence' }))
+    await resolve()
+    clock.increment(offerGraceMs)
+    send({ type: 'exchange.published' })
+    clock.increment(ackTimeoutMs)
+    exhausted('direct')
+    clock.increment(offerGraceMs)
+    expect(fakes.of('reverse')).toHaveLength(1)
+    expect(fakes.of('exchange')).toHaveLength(1)
+  })
+
   it('fails when the last round is exhausted', async () => {
     const { resolve, exhausted, actor } = start(attemptInput({ mode: 'sequence' }))
     await resolve()

@@ -5,7 +5,7 @@ import type { CandidateRecord, CandidateStatus } from '../../../machines/shared/
 import type { ErrorCode, Failure } from '../../../src/errors/index.js'
 import { attemptInput, endpoints, record, target } from '../../support/machines/samples.js'
 
-const silent: SignallingFacts = { published: false, acknowledged: false, answered: false, failure: undefined }
+const silent: SignallingFacts = { published: false, acknowledged: false, answered: false, gaveUp: false, failure: undefined }
 const published = { ...silent, published: true }
 const acknowledged = { ...published, acknowledged: true }
 const answered = { ...acknowledged, answered: true }
