@@ -115,10 +115,10 @@ export const defaults = {
     /** Bandwidth x RTT of 400 Mbit/s at 160 ms. */
     maxWindow: 8 * mib,
     /**
-     * A window grows to this for each millisecond of round trip (4 Gbit/s), and to this on shorter paths. A larger one
-     * only fills queues there: memory gone cold on its way costs half of the throughput over loopback.
+     * A window grows to this for each millisecond of round trip (2 Gbit/s), to two of them on shorter paths. A larger one
+     * only fills queues there: memory gone cold on its way costs up to half of the throughput over loopback.
      */
-    windowPerRttMs: 512 * kib,
+    windowPerRttMs: 256 * kib,
     /** What all pipes of a node may borrow above their base windows. */
     windowPool: 128 * mib,
     /** One TLS record (RFC 8446 section 5.1). */

@@ -56,26 +56,31 @@ export class Channel {
   }
 
   /**
-   * Sends a control frame. What one turn of the event loop brings leaves together, in one TLS record: OPEN with
-   * the first bytes, HELLO with ACCEPT. A write to the kernel costs more than all else that is done for such a frame.
+   * Sends a control frame. What one turn of the event loop brings leaves together, in one TLS record: HELLO with
+   * OPEN or ACCEPT. A write to the kernel costs more than all else that is done for such a frame.
    */
   send(frame: ControlFrame): void {
     if (!this.#socket.writable) return
-    // a TLS client's last flight leaves with its first write: the server checks our certificate while we go on
-    if (frame.type === 'hello' && !this.isTlsServer) return void this.#socket.write(encodeFrame(frame))
     if (!this.#isGathering) {
       this.#isGathering = true
       this.#socket.cork()
-      setImmediate(() => this.#release())
+      setImmediate(() => this.flush())
     }
     this.#socket.write(encodeFrame(frame))
+  }
+
+  /** Sends what was gathered now: the peer works on it while we go on. */
+  flush(): void {
+    if (!this.#isGathering) return
+    this.#isGathering = false
+    this.#socket.uncork()
   }
 
   /** Sends encoded DATA frames, with what was gathered before them; false asks to wait for `drained$`. Ignored once the channel is ended. */
   write(frames: Uint8Array): boolean {
     if (!this.#socket.writable) return true
     const isReady = this.#socket.write(frames)
-    this.#release()
+    this.flush()
     return isReady
   }
 
@@ -116,12 +121,6 @@ export class Channel {
       if (socket.writableEnded) socket.once('finish', resolve)
       else socket.write('', () => resolve())
     })
-  }
-
-  #release(): void {
-    if (!this.#isGathering) return
-    this.#isGathering = false
-    this.#socket.uncork()
   }
 
   #subscribe(subscriber: Subscriber<Frame>): () => void {

@@ -54,7 +54,13 @@ export class Securer {
       socket, secureContext: this.#context, ALPNProtocols: [alpnProtocol], rejectUnauthorized: false,
       checkServerIdentity: () => undefined, minVersion: 'TLSv1.3',
     })
-    return this.#handshake(socket, secure, false, request, done => secure.once('secureConnect', () => done(secure)))
+    return this.#handshake(socket, secure, false, request, done => {
+      secure.once('secureConnect', () => {
+        // our last flight leaves with the first write: the server checks our certificate while we go on
+        secure.write('')
+        done(secure)
+      })
+    })
   }
 
   /** Runs the handshake as TLS server; otherwise as `client`. */

@@ -78,6 +78,7 @@ export class Links {
       this.#opening.set(link, opener)
       channel.send({ type: 'open', epoch: link.epoch, ...request })
       sendAlong(link)
+      channel.flush()
       this.#listen(link)
       return () => {
         if (link.mode !== 'opening') return
@@ -94,6 +95,7 @@ export class Links {
     this.#epoch = open.epoch
     const link = newLink(channel, open.epoch, 'current')
     channel.send({ type: 'accept', epoch: open.epoch, ...own })
+    channel.flush()
     this.#adopt(link, open)
     this.#listen(link)
   }

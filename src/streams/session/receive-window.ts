@@ -45,7 +45,7 @@ export class ReceiveWindow {
 
   #grow(rttMs: number): void {
     const { maxWindow, windowPerRttMs } = defaults.session
-    const useful = Math.min(maxWindow, Math.ceil(windowPerRttMs * Math.max(1, rttMs)))
+    const useful = Math.min(maxWindow, Math.ceil(windowPerRttMs * Math.max(2, rttMs)))
     this.#size += this.#pool.borrow(Math.max(0, Math.min(this.#size, useful - this.#size)))
   }
 }

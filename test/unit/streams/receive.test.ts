@@ -87,7 +87,7 @@ describe('a receive window', () => {
     let consumed = 0
     for (let nowMs = 1; nowMs < 40; nowMs++) {
       consumed = window.maxOffset
-      window.update(consumed, nowMs, 20)
+      window.update(consumed, nowMs, 40)
     }
     expect(window.maxOffset - consumed).toBe(maxWindow)
     expect(pool.lent).toBe(maxWindow - baseWindow)
