@@ -9,5 +9,8 @@ export const strategyOrder = ['direct', 'reverse'] as const satisfies readonly S
 /** A way to get a channel to a peer. */
 export type Strategy = (typeof strategyOrder)[number]
 
+/** Strategies whose initiator can do nothing before its offer is out; most attempts end sooner. */
+export const followsOffer: readonly Strategy[] = ['reverse']
+
 /** `race` starts what is cheap first and staggers the rest; `sequence` tries strategy by strategy, as P2PD does. */
 export type AttemptMode = 'race' | 'sequence'

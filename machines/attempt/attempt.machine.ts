@@ -21,6 +21,7 @@ export const attemptMachine = attemptSetup.createMachine({
     known: input.target,
     round: 0,
     running: [],
+    deferred: [],
     candidates: {},
     ready: [],
     electing: undefined,
@@ -43,8 +44,8 @@ export const attemptMachine = attemptSetup.createMachine({
   },
   states: {
     starting: {
-      description: 'The initiator has to find out who the peer is; the responder knows from the offer.',
-      always: [{ guard: 'isInitiator', target: 'resolving' }, { target: 'connecting' }],
+      description: 'An address or an offer tells who the peer is; an id has to be looked up.',
+      always: [{ guard: 'isPeerKnown', target: 'connecting' }, { target: 'resolving' }],
     },
     resolving: {
       description: 'Reads the address, or asks the brokers for it.',

@@ -1,5 +1,6 @@
 import { assign, enqueueActions, setup } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
+import { followsOffer } from '../strategies.js'
 import { directMachine } from '../direct/direct.machine.js'
 import { reverseMachine } from '../reverse/reverse.machine.js'
 import type { StrategyEvent } from '../shared/strategy.types.js'
@@ -7,7 +8,7 @@ import { isDirectComingUp, markCandidate, settleCandidates, stopCandidates } fro
 import type {
   AnswerLogic, AttemptContext, AttemptEvent, AttemptInput, AttemptOutput, ExchangeLogic, OpenChannelLogic, ResolveOutput, ResolvePeerLogic,
 } from './attempt.types.js'
-import { roundsOf, strategiesOf } from './rounds.js'
+import { roundsOf, strategiesOf, strategyInput } from './rounds.js'
 
 /** The named parts of the attempt: what its states may ask, wait for and do. The states are in attempt.machine.ts and the two regions. */
 export const attemptSetup = setup({
@@ -29,12 +30,13 @@ export const attemptSetup = setup({
   guards: {
     isInitiator: ({ context }) => context.role === 'initiator',
     isResolved: (_, { output }: { output: ResolveOutput }) => output.ok,
+    isPeerKnown: ({ context }) => context.known !== undefined || context.role === 'responder',
     /** There are brokers, and no earlier round has asked them in vain. */
     isWorthAsking: ({ context: { known, signalling } }) => (known?.brokers.length ?? 0) > 0 && !signalling.gaveUp,
     isDirectComingUp: ({ context }) => isDirectComingUp(context.candidates),
     isPublished: ({ context }) => context.signalling.published,
     hasReadyChannel: ({ context }) => context.ready.length > 0,
-    isExhausted: ({ context }) => context.running.length === 0 && context.ready.length === 0 && context.electing === undefined,
+    isExhausted: ({ context }) => context.running.length === 0 && context.deferred.length === 0 && context.ready.length === 0 && context.electing === undefined,
     hasRoundLeft: ({ context }) => context.round + 1 < roundsOf(context).length,
   },
   delays: {
@@ -67,15 +69,17 @@ export const attemptSetup = setup({
 
     // strategies
     startStrategies: enqueueActions(({ context, enqueue }) => {
-      const { role, sessionKey, sessionId, attemptId, known, policy } = context
-      const strategies = strategiesOf(context)
-      const awaitsAnswer = role === 'initiator' && (known?.brokers.length ?? 0) > 0
-      for (const strategy of strategies) {
-        const input = { strategy, role, peerId: known?.peerId ?? '', sessionKey, sessionId, attemptId, endpoints: known?.endpoints, awaitsAnswer, policy }
-        enqueue.spawnChild(strategy, { id: strategy, input })
-      }
-      enqueue.assign({ running: strategies })
+      const deferred = context.role === 'initiator' ? strategiesOf(context).filter(strategy => followsOffer.includes(strategy)) : []
+      const running = strategiesOf(context).filter(strategy => !deferred.includes(strategy))
+      for (const strategy of running) enqueue.spawnChild(strategy, { id: strategy, input: strategyInput(context, strategy) })
+      enqueue.assign({ running, deferred })
     }),
+    startDeferred: enqueueActions(({ context, enqueue }) => {
+      const { running, deferred } = context
+      for (const strategy of deferred) enqueue.spawnChild(strategy, { id: strategy, input: strategyInput(context, strategy) })
+      enqueue.assign({ running: [...running, ...deferred], deferred: [] })
+    }),
+    dropDeferred: assign({ deferred: [] }),
     stopStrategies: enqueueActions(({ context, enqueue }) => {
       for (const strategy of strategiesOf(context)) enqueue.stopChild(strategy)
     }),

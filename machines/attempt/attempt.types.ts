@@ -25,7 +25,7 @@ export interface AttemptInput {
   readonly protocol: string
   readonly strategies: readonly Strategy[]
   readonly mode: AttemptMode
-  /** Responder: the initiator, from its offer. */
+  /** Responder: the initiator, from its offer. Initiator: the peer, where an address tells all; else it is resolved. */
   readonly target?: PeerTarget
   /** Responder: id of the offer, for the answer. */
   readonly offerId?: string
@@ -54,6 +54,8 @@ export interface AttemptContext extends AttemptInput {
   readonly known: PeerTarget | undefined
   readonly round: number
   readonly running: readonly Strategy[]
+  /** Strategies of the round that start when the offer goes out. */
+  readonly deferred: readonly Strategy[]
   readonly candidates: Readonly<Record<string, CandidateRecord>>
   readonly ready: readonly ReadyChannel[]
   readonly electing: ReadyChannel | undefined

@@ -1,3 +1,4 @@
+import type { StrategyInput } from '../shared/strategy.types.js'
 import type { Strategy } from '../strategies.js'
 import type { AttemptContext, AttemptInput } from './attempt.types.js'
 
@@ -7,3 +8,10 @@ export const roundsOf = ({ strategies, mode, role }: AttemptInput): readonly (re
 
 /** The strategies of the current round. */
 export const strategiesOf = (context: AttemptContext): readonly Strategy[] => roundsOf(context)[context.round] ?? []
+
+/** What a strategy of the round is given. */
+export function strategyInput(context: AttemptContext, strategy: Strategy): StrategyInput {
+  const { role, sessionKey, sessionId, attemptId, known, policy } = context
+  const awaitsAnswer = role === 'initiator' && (known?.brokers.length ?? 0) > 0
+  return { strategy, role, peerId: known?.peerId ?? '', sessionKey, sessionId, attemptId, endpoints: known?.endpoints, awaitsAnswer, policy }
+}

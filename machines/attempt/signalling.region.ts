@@ -30,6 +30,7 @@ export const signallingRegion = attemptSetup.createStateConfig({
     },
     offering: {
       description: 'The offer goes to the homes of the peer and what comes back is heard, as long as the attempt runs.',
+      entry: 'startDeferred',
       invoke: {
         id: 'exchange',
         src: 'exchange',
@@ -75,6 +76,6 @@ export const signallingRegion = attemptSetup.createStateConfig({
         onError: { target: 'silent', actions: { type: 'noteSignallingFailure', params: { failure: broken } } },
       },
     },
-    silent: { description: 'No answer will come.', entry: ['noteGaveUp', 'tellSignallingEnded'] },
+    silent: { description: 'No answer will come.', entry: ['noteGaveUp', 'dropDeferred', 'tellSignallingEnded'] },
   },
 })

@@ -28,21 +28,27 @@ export function createCandidateActors({ sockets, channels, securer, clock, forbi
     const tell = (event: CandidateEvent) => sendBack(event)
     const { candidate, peerId, role, timeoutMs } = input
     const stop = new AbortController()
+    const startedAtMs = clock.now()
+    const cancelSlow = clock.after(slowDialMs, () => tell({ type: 'dial.slow', startedAtMs }))
+    const fail = (failure: Failure) => tell({ type: 'dial.failed', failure, startedAtMs, atMs: clock.now() })
     const run = async () => {
-      const startedAtMs = clock.now()
-      tell({ type: 'dial.started', atMs: startedAtMs })
       const remote = parseEndpoint(candidate.remote)
-      const forbidden: Failure | undefined = remote === undefined ? { code: 'ERR_DIAL_FORBIDDEN', message: 'no endpoint' } : forbid({ peerId, role, host: remote.host })
-      if (remote === undefined || forbidden !== undefined) return tell({ type: 'dial.failed', failure: forbidden ?? { code: 'ERR_INTERNAL', message: 'no endpoint' }, atMs: clock.now() })
+      if (remote === undefined) return fail({ code: 'ERR_INTERNAL', message: 'no endpoint' })
+      const forbidden = forbid({ peerId, role, host: remote.host })
+      if (forbidden !== undefined) return fail(forbidden)
       const leftMs = Math.max(minDialMs, Math.min(timeoutMs, (candidate.deadlineAtMs ?? Number.POSITIVE_INFINITY) - startedAtMs))
       const socket = await dialSocket({ remote, timeoutMs: leftMs, signal: stop.signal, ...(candidate.bind !== undefined && { localAddress: candidate.bind }) })
       const socketId = sockets.add(socket, value => void value.destroy())
       if (stop.signal.aborted) return sockets.release(socketId)
       const local = formatEndpoint({ host: socket.localAddress ?? '', port: socket.localPort ?? 0 })
-      tell({ type: 'dial.connected', socketId, local, rttMs: clock.now() - startedAtMs, atMs: clock.now() })
+      const atMs = clock.now()
+      tell({ type: 'dial.connected', socketId, local, startedAtMs, rttMs: atMs - startedAtMs, atMs })
     }
-    run().catch((error: unknown) => tell({ type: 'dial.failed', failure: toFailure(error), atMs: clock.now() }))
-    return () => stop.abort(left)
+    run().catch((error: unknown) => fail(toFailure(error))).finally(cancelSlow)
+    return () => {
+      cancelSlow()
+      stop.abort(left)
+    }
   })
 
   const secureSocket: SecureSocketLogic = fromCallback(({ input, sendBack }) => {
@@ -52,7 +58,9 @@ export function createCandidateActors({ sockets, channels, securer, clock, forbi
     const run = async () => {
       const socket = sockets.take(socketId ?? '')
       if (socket === undefined) return tell({ type: 'secure.failed', failure: { code: 'ERR_INTERNAL', message: 'the socket is gone' }, atMs: clock.now() })
-      const channel = new Channel(await securer.client(socket, { expectedId: peerId, timeoutMs, signal: stop.signal }))
+      const securing = securer.client(socket, { expectedId: peerId, timeoutMs, signal: stop.signal })
+      tell({ type: 'secure.started' })
+      const channel = new Channel(await securing)
       if (stop.signal.aborted) return channel.end()
       channel.owner = sessionKey
       const hello = { type: 'hello', version: protocolVersion, role, session: sessionId, attempt: attemptId } as const
@@ -75,3 +83,6 @@ const left = 'the candidate has left the state'
 
 /** A candidate whose turn comes late still gets one round trip around the world. */
 const minDialMs = 500
+
+/** A near peer is connected sooner, and each step that is told costs it time. */
+const slowDialMs = 2

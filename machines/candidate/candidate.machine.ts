@@ -23,10 +23,10 @@ export const candidateMachine = setup({
     secureLimit: ({ context }) => behind * context.policy.dial.secureTimeoutMs,
   },
   actions: {
-    noteStart: assign({ record: ({ context, event }) => (event.type === 'dial.started' ? { ...context.record, startedAtMs: event.atMs, updatedAtMs: event.atMs } : context.record) }),
+    noteStart: assign({ record: ({ context, event }) => (event.type === 'dial.slow' ? { ...context.record, startedAtMs: event.startedAtMs, updatedAtMs: event.startedAtMs } : context.record) }),
     noteSocket: assign(({ context, event }) =>
       event.type === 'dial.connected'
-        ? { socketId: event.socketId, record: { ...context.record, status: 'securing' as const, local: event.local, rttMs: event.rttMs, updatedAtMs: event.atMs } }
+        ? { socketId: event.socketId, record: { ...context.record, status: 'securing' as const, local: event.local, rttMs: event.rttMs, startedAtMs: event.startedAtMs, updatedAtMs: event.atMs } }
         : {}),
     noteChannel: assign(({ context, event }) =>
       event.type === 'secure.done'
@@ -35,7 +35,7 @@ export const candidateMachine = setup({
     noteFailure: assign({
       record: ({ context, event }): CandidateRecord =>
         event.type === 'dial.failed' || event.type === 'secure.failed'
-          ? { ...context.record, status: 'failed', error: event.failure, updatedAtMs: event.atMs }
+          ? { ...context.record, status: 'failed', error: event.failure, updatedAtMs: event.atMs, ...(event.type === 'dial.failed' && { startedAtMs: event.startedAtMs }) }
           : { ...context.record, status: 'failed', error: defect },
     }),
     noteSilence: assign({ record: ({ context }, { failure }: { failure: Failure }): CandidateRecord => ({ ...context.record, status: 'failed', error: failure }) }),
@@ -63,8 +63,8 @@ export const candidateMachine = setup({
         onError: { target: 'failed', actions: 'noteFailure' },
       },
       on: {
-        'dial.started': { actions: ['noteStart', 'tell'] },
-        'dial.connected': { target: 'securing', actions: ['noteSocket', 'tell'] },
+        'dial.slow': { actions: ['noteStart', 'tell'] },
+        'dial.connected': { target: 'securing', actions: 'noteSocket' },
         'dial.failed': { target: 'failed', actions: 'noteFailure' },
       },
       after: { dialLimit: { target: 'failed', actions: { type: 'noteSilence', params: { failure: endlessDial } } } },
@@ -79,6 +79,7 @@ export const candidateMachine = setup({
         onError: { target: 'failed', actions: 'noteFailure' },
       },
       on: {
+        'secure.started': { actions: 'tell' },
         'secure.done': { target: 'secured', actions: 'noteChannel' },
         'secure.failed': { target: 'failed', actions: 'noteFailure' },
       },

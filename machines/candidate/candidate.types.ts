@@ -22,9 +22,12 @@ export interface CandidateContext extends CandidateInput {
 }
 
 export type CandidateEvent =
-  | { readonly type: 'dial.started'; readonly atMs: number }
-  | { readonly type: 'dial.connected'; readonly socketId: string; readonly local: string; readonly atMs: number; readonly rttMs: number }
-  | { readonly type: 'dial.failed'; readonly failure: Failure; readonly atMs: number }
+  /** There is no connection yet after a moment: worth telling. */
+  | { readonly type: 'dial.slow'; readonly startedAtMs: number }
+  | { readonly type: 'dial.connected'; readonly socketId: string; readonly local: string; readonly startedAtMs: number; readonly atMs: number; readonly rttMs: number }
+  | { readonly type: 'dial.failed'; readonly failure: Failure; readonly startedAtMs: number; readonly atMs: number }
+  /** Our ClientHello is on its way; while the peer works on it there is time to tell. */
+  | { readonly type: 'secure.started' }
   | { readonly type: 'secure.done'; readonly channelId: string; readonly atMs: number }
   | { readonly type: 'secure.failed'; readonly failure: Failure; readonly atMs: number }
 

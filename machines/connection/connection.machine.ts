@@ -64,7 +64,7 @@ export const connectionMachine = setup({
 }).createMachine({
   id: 'connection',
   description: 'One pipe, from the first dial, offer or OPEN to its end.',
-  context: ({ input }) => ({ ...input, pendingChannelId: input.channelId, allowed: [], elected: undefined, failure: undefined }),
+  context: ({ input }) => ({ ...input, pendingChannelId: input.channelId, allowed: input.allowed ?? [], elected: undefined, failure: undefined }),
   output: ({ context }) => ({ failure: context.failure }),
   initial: 'starting',
   on: {
@@ -72,8 +72,8 @@ export const connectionMachine = setup({
   },
   states: {
     starting: {
-      description: 'An initiator attempts at once; a responder asks first whether it may.',
-      always: [{ guard: 'isInitiator', target: 'attempting' }, { target: 'authorising' }],
+      description: 'An initiator attempts at once; a responder asks first whether it may, unless that is settled for everybody.',
+      always: [{ guard: 'isInitiator', target: 'attempting' }, { guard: 'isAnythingAllowed', target: 'choosing' }, { target: 'authorising' }],
     },
     authorising: {
       description: 'The allow list and the application are asked, before anything is revealed.',

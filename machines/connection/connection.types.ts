@@ -20,6 +20,8 @@ export interface ConnectionInput {
   /** Undefined until an initiator has read the address. */
   readonly peerId: string | undefined
   readonly protocol: string
+  /** Responder: what the peer may use, where nobody has to be asked. */
+  readonly allowed?: readonly Strategy[] | undefined
   readonly attempt: AttemptInput
   readonly offer?: ReceivedOffer
   /** The channel of an OPEN that came before any offer. */

@@ -32,6 +32,11 @@ export class Access {
     return this.#authorize !== undefined && !this.isKnown(peerId)
   }
 
+  /** The strategies the peer may use, where that does not depend on an answer of the application. */
+  allowedUnasked(peerId: string): readonly Strategy[] | undefined {
+    return this.#authorize === undefined && !this.denies(peerId) ? strategyOrder : undefined
+  }
+
   /** The strategies the peer may use in this session, whatever it offers now or later. Rejects with ERR_REFUSED, or with what `authorize` threw. */
   async decide(request: AuthorizeRequest & { readonly strategies: readonly Strategy[] }, signal: AbortSignal): Promise<readonly Strategy[]> {
     if (this.denies(request.peerId)) throw refused()

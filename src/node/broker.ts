@@ -97,7 +97,7 @@ export class Broker {
     return this.#hasFailed || this.isServing
   }
 
-  /** Resolves when there is a link. Rejects with the broker's failure when it fails first, or with ERR_CANCELLED. */
+  /** Resolves when there is a link. Rejects with the broker's failure when it fails first, with ERR_BROKER_TIMEOUT when the signal is a time limit, or with ERR_CANCELLED. */
   online(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (conclude: () => void) => {
@@ -105,7 +105,7 @@ export class Broker {
         this.#waiting.delete(look)
         conclude()
       }
-      const onAbort = () => settle(() => reject(new ThroughlineError('ERR_CANCELLED', 'waiting for the broker was cancelled', { cause: signal.reason })))
+      const onAbort = () => settle(() => reject(endOfWaiting(signal)))
       const look = () => {
         if (this.#link !== undefined) return settle(resolve)
         const failure = this.#failure
@@ -185,4 +185,12 @@ export class Broker {
   #tellWaiting(): void {
     for (const look of [...this.#waiting]) look()
   }
+}
+
+/** Our own limit and the broker's are of the same length: whichever comes first, the broker was too slow. */
+function endOfWaiting({ reason }: AbortSignal): ThroughlineError {
+  const isLimit = reason instanceof Error && reason.name === 'TimeoutError'
+  return isLimit
+    ? new ThroughlineError('ERR_BROKER_TIMEOUT', 'the broker did not answer in time')
+    : new ThroughlineError('ERR_CANCELLED', 'waiting for the broker was cancelled', { cause: reason })
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { distinctUntilChanged, map, Observable, startWith, Subject } from 'rxjs'
+import type { PeerTarget } from '../../machines/attempt/attempt.types.js'
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError, type Failure } from '../errors/index.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
@@ -94,9 +95,15 @@ export class NodeCore {
     this.registry = new SessionRegistry({
       machine: this.#wire(securer, handler), channels: this.#channels, pool: this.windows, clock, inspect, handler,
       newId: () => randomBytes(16).toString('hex'),
+      allowedUnasked: (peerId, protocol) => (handler(protocol) === undefined ? undefined : this.access.allowedUnasked(peerId)),
     })
     this.registry.scopeOf = channel => (this.#isLocal(channel) ? 'local' : 'external')
     this.#openDesk()
+  }
+
+  /** What an address says about a peer; undefined for an id, which has to be looked up. */
+  knownTarget(peer: string): PeerTarget | undefined {
+    return this.#resolver.known(peer)
   }
 
   get listenPort(): number {

@@ -36,6 +36,16 @@ export class Resolver {
     this.#options = options
   }
 
+  /** What an address says, without asking anybody; undefined for all else, and for an address that is not valid. */
+  known(peer: string): PeerTarget | undefined {
+    const text = peer.trim()
+    try {
+      return looksLikeAddress(text) ? this.#targetOf(this.#read(text)) : undefined
+    } catch {
+      return undefined
+    }
+  }
+
   /** Rejects with ERR_ADDRESS_*, ERR_BROKER_URL, ERR_PEER_UNKNOWN, ERR_NO_BROKER or ERR_CANCELLED. */
   async resolve(peer: string, signal: AbortSignal): Promise<PeerTarget> {
     const text = peer.trim()

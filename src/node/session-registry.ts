@@ -1,12 +1,12 @@
 import { of, Subject, type Observable } from 'rxjs'
 import { createActor, type ActorRefFrom, type InspectionEvent } from 'xstate'
 import type { attemptMachine } from '../../machines/attempt/attempt.machine.js'
-import type { AttemptContext, AttemptInput } from '../../machines/attempt/attempt.types.js'
+import type { AttemptContext, AttemptInput, PeerTarget } from '../../machines/attempt/attempt.types.js'
 import type { connectionMachine } from '../../machines/connection/connection.machine.js'
 import type { ConnectionInput, ReceivedOffer } from '../../machines/connection/connection.types.js'
 import type { AcceptOutput } from '../../machines/pipe-session/pipe-session.types.js'
 import type { CandidateRecord } from '../../machines/shared/candidate.types.js'
-import { strategyOrder } from '../../machines/strategies.js'
+import { strategyOrder, type Strategy } from '../../machines/strategies.js'
 import { defaults } from '../config/defaults.js'
 import type { ErrorCode, Failure } from '../errors/index.js'
 import type { Channel } from '../net/channel.js'
@@ -51,6 +51,8 @@ export interface DialRequest {
   readonly protocol: string
   readonly firstBytes: Uint8Array | undefined
   readonly attempt: Pick<AttemptInput, 'strategies' | 'mode' | 'timeoutMs'>
+  /** What an address says about the peer; undefined: the attempt looks it up. */
+  readonly target: PeerTarget | undefined
 }
 
 /** What the registry works with. */
@@ -62,6 +64,8 @@ export interface SessionRegistryOptions {
   readonly newId: () => string
   readonly inspect: ((event: InspectionEvent) => void) | undefined
   readonly handler: (protocol: string) => Handler | undefined
+  /** The strategies a peer may use where nobody has to be asked; undefined: ask. */
+  readonly allowedUnasked: (peerId: string, protocol: string) => readonly Strategy[] | undefined
 }
 
 const policy = { attempt: defaults.attempt, dial: defaults.dial }
@@ -102,12 +106,12 @@ export class SessionRegistry {
   }
 
   /** Starts a connection as initiator. */
-  dial({ peer, protocol, firstBytes, attempt }: DialRequest): SessionEntry {
+  dial({ peer, target, protocol, firstBytes, attempt }: DialRequest): SessionEntry {
     const sessionId = this.#options.newId()
     const attemptId = this.#options.newId()
     const key = initiatorKey(sessionId)
     const startedAtMs = this.#options.clock.now()
-    const attemptInput: AttemptInput = { role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, startedAtMs, policy, ...attempt }
+    const attemptInput: AttemptInput = { role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, startedAtMs, policy, ...attempt, ...(target !== undefined && { target }) }
     const actor = this.#createActor({ role: 'initiator', sessionKey: key, peerId: undefined, protocol, attempt: attemptInput })
     return this.#start({ key, role: 'initiator', sessionId, attemptId, protocol, peer, firstBytes, actor, startedAtMs, peerId: undefined, session: undefined, pipe: undefined, exchanges: [] })
   }
@@ -254,7 +258,7 @@ export class SessionRegistry {
       ...(offer !== undefined && { target: offer.target, offerId: offer.offerId }),
     }
     const actor = this.#createActor({
-      role: 'responder', sessionKey: key, peerId, protocol, attempt, ...(offer !== undefined && { offer }), ...(channelId !== undefined && { channelId }),
+      role: 'responder', sessionKey: key, peerId, protocol, attempt, allowed: this.#options.allowedUnasked(peerId, protocol), ...(offer !== undefined && { offer }), ...(channelId !== undefined && { channelId }),
     })
     this.#start({ key, role: 'responder', sessionId, attemptId, protocol, peer: undefined, firstBytes: undefined, actor, startedAtMs: attempt.startedAtMs, peerId, session: undefined, pipe: undefined, exchanges: [] })
   }

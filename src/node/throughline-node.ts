@@ -93,7 +93,7 @@ export class ThroughlineNode implements Node {
     if (firstBytes !== undefined && firstBytes.length > defaults.session.firstBytesMax) {
       throw new ThroughlineError('ERR_MESSAGE_TOO_LARGE', `firstBytes has ${firstBytes.length} bytes; at most ${defaults.session.firstBytesMax} travel with OPEN`)
     }
-    const entry = this.#core.registry.dial({ peer, protocol, firstBytes, attempt: { strategies: strategies ?? strategyOrder, mode, timeoutMs } })
+    const entry = this.#core.registry.dial({ peer, target: this.#core.knownTarget(peer), protocol, firstBytes, attempt: { strategies: strategies ?? strategyOrder, mode, timeoutMs } })
     const attempt = new AttemptView(entry, this.#core.clock)
     const cancel = () => entry.actor.send({ type: 'connection.cancel', failure: { code: 'ERR_CANCELLED', message: 'the attempt was cancelled' } })
     if (signal?.aborted === true) cancel()

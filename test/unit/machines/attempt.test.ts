@@ -32,10 +32,12 @@ function start(input: AttemptInput) {
 }
 
 describe('an initiator’s attempt', () => {
-  it('starts its strategies with what the address says, before any message is sent', async () => {
-    const { fakes, resolve } = start(attemptInput())
+  it('dials with what the address says before any message is sent, and starts reverse with the offer', async () => {
+    const { clock, fakes, resolve } = start(attemptInput())
     await resolve()
-    expect(fakes.calls.map(({ src }) => src)).toEqual(['resolvePeer', 'direct', 'reverse'])
+    expect(fakes.calls.map(({ src }) => src)).toEqual(['resolvePeer', 'direct'])
+    clock.increment(offerGraceMs)
+    expect(fakes.calls.slice(2).map(({ src }) => src).sort()).toEqual(['exchange', 'reverse'])
     expect(fakes.last('direct').input).toMatchObject({ endpoints: endpoints(1), awaitsAnswer: true, peerId: 'peer' })
   })
 
@@ -52,6 +54,11 @@ describe('an initiator’s attempt', () => {
     await resolve({ ...target(), endpoints: undefined })
     clock.increment(0)
     expect(is('connecting', 'signalling', 'offering')).toBe(true)
+  })
+
+  it('needs no look-up when its input says who the peer is', () => {
+    const { fakes } = start(attemptInput({ target: target() }))
+    expect(fakes.calls.map(({ src }) => src)).toEqual(['direct'])
   })
 
   it('never offers when a direct channel is elected while the offer is held', async () => {
@@ -129,8 +136,9 @@ describe('an initiator’s attempt', () => {
   })
 
   it('fails when every strategy is exhausted, one of them by breaking', async () => {
-    const { resolve, exhausted, send, output } = start(attemptInput())
+    const { clock, resolve, exhausted, send, output } = start(attemptInput())
     await resolve()
+    clock.increment(offerGraceMs)
     exhausted('reverse')
     send({ type: 'xstate.error.actor.direct', actorId: 'direct', error: new Error('a defect') })
     expect(output()).toMatchObject({ ok: false, failure: { code: 'ERR_PEER_OFFLINE' } })
@@ -252,22 +260,22 @@ describe('an attempt in sequence', () => {
   })
 
   it('does not ask again by brokers that had no answer in an earlier round', async () => {
-    const { clock, resolve, fakes, exhausted, send } = start(attemptInput({ mode: 'sequence' }))
+    const { clock, resolve, fakes, exhausted, send, actor } = start(attemptInput({ mode: 'sequence' }))
     await resolve()
     clock.increment(offerGraceMs)
     send({ type: 'exchange.published' })
     clock.increment(ackTimeoutMs)
     exhausted('direct')
-    clock.increment(offerGraceMs)
-    expect(fakes.of('reverse')).toHaveLength(1)
     expect(fakes.of('exchange')).toHaveLength(1)
+    expect(actor.getSnapshot().value).toBe('failed')
   })
 
   it('fails when the last round is exhausted', async () => {
-    const { resolve, exhausted, actor } = start(attemptInput({ mode: 'sequence' }))
+    const { clock, resolve, exhausted, actor } = start(attemptInput({ mode: 'sequence' }))
     await resolve()
     exhausted('direct')
     expect(actor.getSnapshot().status).toBe('active')
+    clock.increment(offerGraceMs)
     exhausted('reverse')
     expect(actor.getSnapshot().value).toBe('failed')
   })

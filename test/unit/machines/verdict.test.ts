@@ -15,7 +15,7 @@ const because = (code: ErrorCode, message = 'it is so'): Failure => ({ code, mes
 
 function context(records: readonly CandidateRecord[], fields: Partial<AttemptContext> = {}): AttemptContext {
   return {
-    ...attemptInput(), known: target(), round: 0, running: [], ready: [], electing: undefined, elected: undefined, signalling: silent, failure: undefined,
+    ...attemptInput(), known: target(), round: 0, running: [], deferred: [], ready: [], electing: undefined, elected: undefined, signalling: silent, failure: undefined,
     candidates: Object.fromEntries(records.map(one => [one.id, one])), ...fields,
   }
 }

@@ -53,9 +53,10 @@ const candidateWalk: NamedWalk = {
   resting: [],
   facts: ({ record: { status, error, startedAtMs } }: { record: ReturnType<typeof record> }) => [status, error?.code, startedAtMs],
   samples: {
-    'dial.started': [{ atMs: 1 }],
-    'dial.connected': [{ socketId: 'socket-1', local: '192.0.2.9:1', atMs: 2, rttMs: 1 }],
-    'dial.failed': [{ failure, atMs: 2 }],
+    'dial.slow': [{ startedAtMs: 1 }],
+    'dial.connected': [{ startedAtMs: 1, socketId: 'socket-1', local: '192.0.2.9:1', atMs: 2, rttMs: 1 }],
+    'dial.failed': [{ startedAtMs: 1, failure, atMs: 2 }],
+    'secure.started': [{}],
     'secure.done': [{ channelId: 'channel-1', atMs: 3 }],
     'secure.failed': [{ failure: { code: 'ERR_PEER_KEY_MISMATCH', message: 'another key' }, atMs: 3 }],
   },
