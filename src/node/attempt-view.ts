@@ -18,7 +18,9 @@ export class AttemptView implements Attempt {
 
   readonly #entry: SessionEntry
   readonly #clock: Clock
-  readonly #state$ = new BehaviorSubject<ConnectionState>('resolving')
+  /** Every state so far: on a short way several pass before anybody can subscribe. An attempt has six at most. */
+  readonly #state$ = new ReplaySubject<ConnectionState>(maxStates)
+  #state: ConnectionState = 'resolving'
   /** Bounded by the candidates of one attempt and their few states. */
   readonly #candidates$ = new ReplaySubject<CandidateRecord>()
   #context: AttemptContext
@@ -30,6 +32,7 @@ export class AttemptView implements Attempt {
     this.#clock = clock
     this.session = entry.sessionId
     this.actor = entry.actor
+    this.#state$.next(this.#state)
     this.state$ = this.#state$.asObservable()
     this.candidates$ = this.#candidates$.asObservable()
     this.#context = attemptContext(entry.actor)!
@@ -41,7 +44,7 @@ export class AttemptView implements Attempt {
     const { sessionId, attemptId, protocol, strategies, mode, known, signalling, startedAtMs, candidates } = this.#context
     const elected = Object.values(candidates).find(({ status }) => status === 'elected')
     return {
-      session: sessionId, attempt: attemptId, protocol, strategies, mode, state: this.#state$.value, startedAtMs,
+      session: sessionId, attempt: attemptId, protocol, strategies, mode, state: this.#state, startedAtMs,
       elapsedMs: (this.#endedAtMs ?? this.#clock.now()) - startedAtMs,
       ...(known !== undefined && { peerId: known.peerId }),
       signalling: {
@@ -61,8 +64,8 @@ export class AttemptView implements Attempt {
     following.add(attempt?.subscribe(onAttempt))
     const look = () => {
       const { value, context } = this.actor.getSnapshot()
-      const state = connectionState(value, this.#attemptValue()) ?? this.#state$.value
-      if (state !== this.#state$.value) this.#state$.next(state)
+      const state = connectionState(value, this.#attemptValue()) ?? this.#state
+      this.#show(state)
       if (state === 'connected' && this.#entry.pipe !== undefined) return settle(() => resolve(this.#entry.pipe!))
       if (state === 'failed' || state === 'closed') settle(() => reject(this.#fail(context.failure)))
     }
@@ -101,12 +104,20 @@ export class AttemptView implements Attempt {
     return new ConnectError(failure?.code ?? 'ERR_INTERNAL', verdict, candidates)
   }
 
+  #show(state: ConnectionState): void {
+    if (state === this.#state) return
+    this.#state = state
+    this.#state$.next(state)
+  }
+
   #followPipe(): void {
     const { pipe } = this.#entry
     if (pipe === undefined) return this.#state$.complete()
-    pipe.state$.subscribe({ next: state => state !== this.#state$.value && this.#state$.next(state), complete: () => this.#state$.complete() })
+    pipe.state$.subscribe({ next: state => this.#show(state), complete: () => this.#state$.complete() })
   }
 }
+
+const maxStates = 8
 
 /** The machines' states in the words of the contract (docs/cli.md); undefined between the end of the attempt and its result. */
 function connectionState(connection: unknown, attempt: unknown): ConnectionState | undefined {

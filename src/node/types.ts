@@ -79,7 +79,7 @@ export interface AttemptReport {
 /** A running attempt; returned at once by `dial`. */
 export interface Attempt {
   readonly session: string
-  /** Replays the current state; completes when the attempt has its outcome. */
+  /** Replays the states so far; completes when the pipe is closed, or the attempt has failed. */
   readonly state$: Observable<ConnectionState>
   /** Each change of a candidate; replays those so far. */
   readonly candidates$: Observable<CandidateRecord>

@@ -72,7 +72,7 @@ describe('the offer of a stranger', () => {
     await stranger.offer([at('127.0.0.2', endpoint.port), at('127.0.0.3', endpoint.port), at('127.0.0.1', endpoint.port)], { machineTag: tag })
     await types(stranger, ['ack', 'answer'])
     await expect.poll(() => distinct('failed').size, { timeout: 5_000, interval: 10 }).toBe(2)
-    expect(distinct('dialling').size).toBe(2)
+    expect(distinct('skipped').size).toBeGreaterThanOrEqual(1)
     expect(connections()).toBeLessThanOrEqual(2)
   })
 
