@@ -115,7 +115,7 @@ export const defaults = {
     /** Bandwidth x RTT of 400 Mbit/s at 160 ms. */
     maxWindow: 8 * mib,
     /**
-     * A window grows to this for each millisecond of round trip (2 Gbit/s), to two of them on shorter paths. A larger one
+     * A window grows to this for each millisecond of round trip (2 Gbit/s), to one of them on shorter paths. A larger one
      * only fills queues there: memory gone cold on its way costs up to half of the throughput over loopback.
      */
     windowPerRttMs: 256 * kib,

@@ -45,10 +45,12 @@ export class ReceiveWindow {
 
   #grow(rttMs: number): void {
     const { maxWindow, windowPerRttMs } = defaults.session
-    const useful = Math.min(maxWindow, Math.ceil(windowPerRttMs * Math.max(2, rttMs)))
+    const useful = Math.min(maxWindow, Math.ceil(windowPerRttMs * Math.max(1, rttMs - handshakeCostMs)))
     this.#size += this.#pool.borrow(Math.max(0, Math.min(this.#size, useful - this.#size)))
   }
 }
 
 /** Half a window is granted at a time; at full flow that takes one round trip or less. */
 const growthRtts = 2
+/** The round trip comes from a TLS handshake, whose arithmetic takes about so long. On a near path that is nearly all of it. */
+const handshakeCostMs = 1
