@@ -1,4 +1,4 @@
-import { BehaviorSubject, ReplaySubject, Subscription, type Observable } from 'rxjs'
+import { ReplaySubject, Subscription, type Observable } from 'rxjs'
 import { markSettled } from '../../machines/attempt/candidates.js'
 import type { AttemptContext } from '../../machines/attempt/attempt.types.js'
 import { explain } from '../../machines/attempt/verdict.js'
