@@ -14,7 +14,7 @@ import { startHangingBroker, type HangingMode } from '../support/hanging-broker.
 import { mosquittoMissing, startMosquitto, type MosquittoOptions } from '../support/mosquitto.js'
 import { expectNoOpenSockets } from '../support/open-sockets.js'
 import { describeIf } from '../support/requirements.js'
-import { makeTlsFiles, type TlsFiles } from '../support/tls-files.js'
+import { makeTlsFiles, opensslMissing, type TlsFiles } from '../support/tls-files.js'
 
 const secret = 'correct-horse'
 const topic = 'tl/1/inbox'
@@ -52,7 +52,7 @@ afterEach(async () => {
   await expectNoOpenSockets()
 })
 
-describe('a link to the embedded broker', () => {
+describeIf('a link to the embedded broker', opensslMissing, () => {
   let folder: string
   let tls: TlsFiles
   beforeAll(async () => {
@@ -283,7 +283,7 @@ describe('a link to a broker that cannot be used', () => {
   })
 })
 
-describeIf('a link to Mosquitto', mosquittoMissing, () => {
+describeIf('a link to Mosquitto', mosquittoMissing ?? opensslMissing, () => {
   it('speaks MQTT 5 and carries messages', async () => {
     const { url } = await mosquitto()
     const [a, b] = [await link(url), await link(url)]

@@ -1,7 +1,11 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { Requirement } from './requirements.js'
+
+/** For `describeIf`. */
+export const opensslMissing: Requirement = spawnSync('openssl', ['version']).status === 0 ? undefined : 'openssl is not installed (apt-get install openssl)'
 
 /** A self-signed certificate for 127.0.0.1 and localhost, as PEM texts and the files that hold them. */
 export interface TlsFiles {

@@ -6,11 +6,12 @@ import { connect, newHome, startListener, thisMachine, type Listener } from '../
 import { expectCode, expectEchoed } from '../../support/expect-outcome.js'
 import { mosquittoMissing, startMosquitto, type Mosquitto } from '../../support/mosquitto.js'
 import { describeIf } from '../../support/requirements.js'
+import { opensslMissing } from '../../support/tls-files.js'
 
 const password = 'correct-horse'
 const bySignalling = ['--strategies', 'reverse']
 
-describeIf('a broker with TLS and a password', mosquittoMissing, () => {
+describeIf('a broker with TLS and a password', mosquittoMissing ?? opensslMissing, () => {
   let broker: Mosquitto
   let listener: Listener
   let folder: string
