@@ -2,19 +2,8 @@ import { fromCallback, fromPromise } from 'xstate'
 import type { Observable } from 'rxjs'
 import { toFailure } from '../../src/errors/index.js'
 import type { OpenEvent } from '../../src/streams/session/types.js'
-import type { AnswerLogic, AttemptEvent, ExchangeLogic, OpenChannelLogic, PeerTarget, ResolvePeerLogic } from './attempt.types.js'
+import type { AnswerLogic, AttemptEvent, ExchangeLogic, OfferRequest, OpenChannelLogic, PeerTarget, ResolvePeerLogic } from './attempt.types.js'
 import type { Strategy } from '../strategies.js'
-
-/** What an initiator's offer says. */
-export interface OfferRequest {
-  readonly peerId: string
-  readonly sessionKey: string
-  readonly sessionId: string
-  readonly attemptId: string
-  readonly protocol: string
-  readonly strategies: readonly Strategy[]
-  readonly brokers: readonly string[]
-}
 
 /** What the attempt's actors work with. Streams end their work when unsubscribed. */
 export interface AttemptResources {

@@ -93,19 +93,19 @@ export type ResolveOutput = { readonly ok: true; readonly target: PeerTarget } |
 /** Reads what the user wrote, which the session's entry keeps: an address holds a door key, so it never enters a machine. */
 export type ResolvePeerLogic = PromiseActorLogic<ResolveOutput, { readonly sessionKey: string }>
 
+/** What an initiator's offer says, and by which brokers it goes. */
+export interface OfferRequest {
+  readonly peerId: string
+  readonly sessionKey: string
+  readonly sessionId: string
+  readonly attemptId: string
+  readonly protocol: string
+  readonly strategies: readonly Strategy[]
+  readonly brokers: readonly string[]
+}
+
 /** Publishes the offer to the homes of the peer and keeps listening for what comes back until it is stopped. */
-export type ExchangeLogic = CallbackActorLogic<
-  AttemptEvent,
-  {
-    readonly peerId: string
-    readonly sessionKey: string
-    readonly sessionId: string
-    readonly attemptId: string
-    readonly protocol: string
-    readonly strategies: readonly Strategy[]
-    readonly brokers: readonly string[]
-  }
->
+export type ExchangeLogic = CallbackActorLogic<AttemptEvent, OfferRequest>
 
 /** Answers an offer on the broker it came by, then on the others. */
 export type AnswerLogic = CallbackActorLogic<AttemptEvent, { readonly offerId: string; readonly strategies: readonly Strategy[] }>

@@ -1,4 +1,5 @@
 import { fromCallback } from 'xstate'
+import { defaults } from '../../src/config/defaults.js'
 import { toFailure, type Failure } from '../../src/errors/index.js'
 import { Channel } from '../../src/net/channel.js'
 import type { Clock } from '../../src/net/clock.js'
@@ -29,14 +30,14 @@ export function createCandidateActors({ sockets, channels, securer, clock, forbi
     const { candidate, peerId, role, timeoutMs } = input
     const stop = new AbortController()
     const startedAtMs = clock.now()
-    const cancelSlow = clock.after(slowDialMs, () => tell({ type: 'dial.slow', startedAtMs }))
+    const cancelSlow = clock.after(defaults.dial.slowMs, () => tell({ type: 'dial.slow', startedAtMs }))
     const fail = (failure: Failure) => tell({ type: 'dial.failed', failure, startedAtMs, atMs: clock.now() })
     const run = async () => {
       const remote = parseEndpoint(candidate.remote)
       if (remote === undefined) return fail({ code: 'ERR_INTERNAL', message: 'no endpoint' })
       const forbidden = forbid({ peerId, role, host: remote.host })
       if (forbidden !== undefined) return fail(forbidden)
-      const leftMs = Math.max(minDialMs, Math.min(timeoutMs, (candidate.deadlineAtMs ?? Number.POSITIVE_INFINITY) - startedAtMs))
+      const leftMs = Math.max(defaults.dial.minTimeoutMs, Math.min(timeoutMs, (candidate.deadlineAtMs ?? Number.POSITIVE_INFINITY) - startedAtMs))
       const socket = await dialSocket({ remote, timeoutMs: leftMs, signal: stop.signal, ...(candidate.bind !== undefined && { localAddress: candidate.bind }) })
       const socketId = sockets.add(socket, value => void value.destroy())
       if (stop.signal.aborted) return sockets.release(socketId)
@@ -80,9 +81,3 @@ export function createCandidateActors({ sockets, channels, securer, clock, forbi
 
 /** Reason of an abort; without one each costs a DOMException with its stack. */
 const left = 'the candidate has left the state'
-
-/** A candidate whose turn comes late still gets one round trip around the world. */
-const minDialMs = 500
-
-/** A near peer is connected sooner, and each step that is told costs it time. */
-const slowDialMs = 2

@@ -36,6 +36,10 @@ export const defaults = {
     staggerMs: 100,
     /** Three SYNs of the kernel (1 s, 3 s, 7 s): later ones rarely help. */
     timeoutMs: 8 * second,
+    /** A candidate whose turn comes late still gets one round trip around the world. */
+    minTimeoutMs: 500,
+    /** A near peer is connected sooner, and each step that is told costs it time. */
+    slowMs: 2,
     /** TLS and HELLO; sockets that take longer are dropped. */
     secureTimeoutMs: 5 * second,
     /** Candidates of one strategy in one attempt: 3 interfaces per family each side, bounded. */
@@ -119,6 +123,8 @@ export const defaults = {
      * only fills queues there: memory gone cold on its way costs up to half of the throughput over loopback.
      */
     windowPerRttMs: 256 * kib,
+    /** The round trip comes from a TLS handshake, whose arithmetic takes about so long; on a near path that is nearly all of it. */
+    handshakeCostMs: 1,
     /** What all pipes of a node may borrow above their base windows. */
     windowPool: 128 * mib,
     /** One TLS record (RFC 8446 section 5.1). */

@@ -1,6 +1,5 @@
 import { Observable, Subscription, type Subscriber } from 'rxjs'
-import type { OfferRequest } from '../../machines/attempt/attempt.actors.js'
-import type { AttemptEvent } from '../../machines/attempt/attempt.types.js'
+import type { AttemptEvent, OfferRequest } from '../../machines/attempt/attempt.types.js'
 import { defaults } from '../config/defaults.js'
 import { isErrorCode, type Failure } from '../errors/index.js'
 import type { Clock } from '../net/clock.js'

@@ -44,7 +44,7 @@ export class ReceiveWindow {
   }
 
   #grow(rttMs: number): void {
-    const { maxWindow, windowPerRttMs } = defaults.session
+    const { maxWindow, windowPerRttMs, handshakeCostMs } = defaults.session
     const useful = Math.min(maxWindow, Math.ceil(windowPerRttMs * Math.max(1, rttMs - handshakeCostMs)))
     this.#size += this.#pool.borrow(Math.max(0, Math.min(this.#size, useful - this.#size)))
   }
@@ -52,5 +52,3 @@ export class ReceiveWindow {
 
 /** Half a window is granted at a time; at full flow that takes one round trip or less. */
 const growthRtts = 2
-/** The round trip comes from a TLS handshake, whose arithmetic takes about so long. On a near path that is nearly all of it. */
-const handshakeCostMs = 1
