@@ -1,11 +1,11 @@
 import { assign, sendParent, setup } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import type { CandidateRecord } from '../shared/candidate.types.js'
-import type { CandidateContext, CandidateEvent, CandidateInput, DialCandidateLogic, SecureSocketLogic } from './candidate.types.js'
+import type { CandidateContext, CandidateEvent, CandidateInput, ReachPeerLogic } from './candidate.types.js'
 
-/** The actors have the time-outs; the machine's own limits are a second line behind them. */
+/** The actor has the time-outs; the machine's own limits are a second line behind them. */
 const behind = 2
-const defect: Failure = { code: 'ERR_INTERNAL', message: 'an actor of the candidate failed' }
+const defect: Failure = { code: 'ERR_INTERNAL', message: 'the actor of the candidate failed' }
 const endlessDial: Failure = { code: 'ERR_DIAL_TIMEOUT', message: 'the dial did not end in time' }
 const endlessSecuring: Failure = { code: 'ERR_SECURE_TIMEOUT', message: 'securing did not end in time' }
 
@@ -15,18 +15,18 @@ export const candidateMachine = setup({
     context: {} as CandidateContext,
     events: {} as CandidateEvent,
     input: {} as CandidateInput,
-    children: {} as { dial: 'dialCandidate'; secure: 'secureSocket' },
+    children: {} as { reach: 'reachPeer' },
   },
-  actors: {} as { dialCandidate: DialCandidateLogic; secureSocket: SecureSocketLogic },
+  actors: {} as { reachPeer: ReachPeerLogic },
   delays: {
     dialLimit: ({ context }) => behind * context.policy.dial.timeoutMs,
     secureLimit: ({ context }) => behind * context.policy.dial.secureTimeoutMs,
   },
   actions: {
     noteStart: assign({ record: ({ context, event }) => (event.type === 'dial.slow' ? { ...context.record, startedAtMs: event.startedAtMs, updatedAtMs: event.startedAtMs } : context.record) }),
-    noteSocket: assign(({ context, event }) =>
+    noteConnection: assign(({ context, event }) =>
       event.type === 'dial.connected'
-        ? { socketId: event.socketId, record: { ...context.record, status: 'securing' as const, local: event.local, rttMs: event.rttMs, startedAtMs: event.startedAtMs, updatedAtMs: event.atMs } }
+        ? { record: { ...context.record, status: 'securing' as const, local: event.local, rttMs: event.rttMs, startedAtMs: event.startedAtMs, updatedAtMs: event.atMs } }
         : {}),
     noteChannel: assign(({ context, event }) =>
       event.type === 'secure.done'
@@ -49,37 +49,30 @@ export const candidateMachine = setup({
   context: ({ input }) => ({
     ...input,
     record: { ...input.candidate, status: 'dialling', startedAtMs: 0, updatedAtMs: 0 },
-    socketId: undefined,
     channelId: undefined,
   }),
+  invoke: {
+    id: 'reach',
+    src: 'reachPeer',
+    input: ({ context: { candidate, peerId, role, sessionKey, sessionId, attemptId, policy } }) =>
+      ({ candidate, peerId, role, sessionKey, sessionId, attemptId, timeoutMs: policy.dial.timeoutMs }),
+    onError: { target: '.failed', actions: 'noteFailure' },
+  },
   initial: 'dialling',
   states: {
     dialling: {
       description: 'Waits for the TCP connection; the dial has its own time limit.',
-      invoke: {
-        id: 'dial',
-        src: 'dialCandidate',
-        input: ({ context }) => ({ candidate: context.candidate, peerId: context.peerId, role: context.role, timeoutMs: context.policy.dial.timeoutMs }),
-        onError: { target: 'failed', actions: 'noteFailure' },
-      },
       on: {
         'dial.slow': { actions: ['noteStart', 'tell'] },
-        'dial.connected': { target: 'securing', actions: 'noteSocket' },
+        'dial.connected': { target: 'securing', actions: 'noteConnection' },
         'dial.failed': { target: 'failed', actions: 'noteFailure' },
       },
       after: { dialLimit: { target: 'failed', actions: { type: 'noteSilence', params: { failure: endlessDial } } } },
     },
     securing: {
       description: 'Proves both keys by mutual TLS and says HELLO; silence is cut off by the time limit of securing.',
-      invoke: {
-        id: 'secure',
-        src: 'secureSocket',
-        input: ({ context: { socketId, peerId, role, sessionKey, sessionId, attemptId, policy } }) =>
-          ({ socketId, peerId, role, sessionKey, sessionId, attemptId, timeoutMs: policy.dial.secureTimeoutMs }),
-        onError: { target: 'failed', actions: 'noteFailure' },
-      },
+      entry: 'tell',
       on: {
-        'secure.started': { actions: 'tell' },
         'secure.done': { target: 'secured', actions: 'noteChannel' },
         'secure.failed': { target: 'failed', actions: 'noteFailure' },
       },

@@ -17,25 +17,19 @@ export interface CandidateInput {
 
 export interface CandidateContext extends CandidateInput {
   readonly record: CandidateRecord
-  readonly socketId: string | undefined
   readonly channelId: string | undefined
 }
 
 export type CandidateEvent =
   /** There is no connection yet after a moment: worth telling. */
   | { readonly type: 'dial.slow'; readonly startedAtMs: number }
-  | { readonly type: 'dial.connected'; readonly socketId: string; readonly local: string; readonly startedAtMs: number; readonly atMs: number; readonly rttMs: number }
+  | { readonly type: 'dial.connected'; readonly local: string; readonly startedAtMs: number; readonly atMs: number; readonly rttMs: number }
   | { readonly type: 'dial.failed'; readonly failure: Failure; readonly startedAtMs: number; readonly atMs: number }
-  /** Our ClientHello is on its way; while the peer works on it there is time to tell. */
-  | { readonly type: 'secure.started' }
   | { readonly type: 'secure.done'; readonly channelId: string; readonly atMs: number }
   | { readonly type: 'secure.failed'; readonly failure: Failure; readonly atMs: number }
 
-/** Opens the TCP connection; the socket is unclaimed until `secureSocket` takes it. */
-export type DialCandidateLogic = CallbackActorLogic<CandidateEvent, { readonly candidate: Candidate; readonly peerId: string; readonly role: Role; readonly timeoutMs: number }>
-
-/** Runs TLS as client and says HELLO; the channel is unclaimed until the attempt takes it. */
-export type SecureSocketLogic = CallbackActorLogic<
+/** Connects, runs TLS as client and says HELLO; the channel is unclaimed until the attempt takes it. */
+export type ReachPeerLogic = CallbackActorLogic<
   CandidateEvent,
-  { readonly socketId: string | undefined; readonly peerId: string; readonly role: Role; readonly sessionKey: string; readonly sessionId: string; readonly attemptId: string; readonly timeoutMs: number }
+  Pick<CandidateInput, 'candidate' | 'peerId' | 'role' | 'sessionKey' | 'sessionId' | 'attemptId'> & { readonly timeoutMs: number }
 >

@@ -37,6 +37,7 @@ export const connectionMachine = setup({
   },
   guards: {
     isInitiator: ({ context }) => context.role === 'initiator',
+    isAccepted: ({ context }) => context.isAccepted === true,
     isAnythingAllowed: ({ context }) => context.allowed.length > 0,
     isUsable: ({ context }) => mayUse(context, context.offer),
     isOfferUsable: ({ context }, { offer }: { offer: ReceivedOffer }) => mayUse(context, offer),
@@ -73,7 +74,7 @@ export const connectionMachine = setup({
   states: {
     starting: {
       description: 'An initiator attempts at once; a responder asks first whether it may, unless that is settled for everybody.',
-      always: [{ guard: 'isInitiator', target: 'attempting' }, { guard: 'isAnythingAllowed', target: 'choosing' }, { target: 'authorising' }],
+      always: [{ guard: 'isInitiator', target: 'attempting' }, { guard: 'isAccepted', target: 'connected' }, { guard: 'isAnythingAllowed', target: 'choosing' }, { target: 'authorising' }],
     },
     authorising: {
       description: 'The allow list and the application are asked, before anything is revealed.',

@@ -26,6 +26,8 @@ export interface ConnectionInput {
   readonly offer?: ReceivedOffer
   /** The channel of an OPEN that came before any offer. */
   readonly channelId?: string
+  /** That OPEN was accepted already, for nobody had to be asked. */
+  readonly isAccepted?: boolean
 }
 
 export interface ConnectionContext extends ConnectionInput {

@@ -9,8 +9,10 @@ export const defaults = {
   attempt: {
     /** Whole attempt; P2PD takes a minute and more to fail. */
     timeoutMs: 30 * second,
-    /** Gives a dial on a LAN or loopback the time to come up before a message is spent on it. */
-    offerGraceMs: 5,
+    /** After the first SYN the machine of the attempt is made when the channel is through TLS, or by then: a peer on the LAN is faster, and works meanwhile. */
+    headStartMs: 4,
+    /** With the head start: the time for a dial on a LAN or loopback to come up before a message is spent on it. */
+    offerGraceMs: 1,
     /** A direct channel in TLS holds the offer back this long. */
     offerHoldMs: 250,
     /** No acknowledgement from any home broker: the peer is offline as far as signalling knows. */
@@ -112,6 +114,43 @@ export const defaults = {
     /** Peers whose checked public keys are remembered (0.1 ms each to compute, about 1 kB each to keep). */
     curveCacheEntries: 1_024,
   },
+  /** True time, from time servers (SNTP). */
+  clock: {
+    /** Exchanges with a server per round; the one of least delay counts. Most servers answer so many in a row. */
+    burst: 4,
+    /** Between the exchanges of a burst: a busy moment of this process ends in between. */
+    burstGapMs: 200,
+    /** No further exchange begins after this; a round should take about a second. */
+    burstLimitMs: 3 * second,
+    /** Until the request is repeated; the answer to an earlier one still counts, so paths by satellite work too. */
+    repeatMs: 500,
+    /** Requests of one exchange: a dead server costs 1.5 s, and two of them may be lost. */
+    tries: 3,
+    /** For a name server that is slow; later answers help the next round. */
+    resolveTimeoutMs: 2 * second,
+    /** A whole round; behind the limits of its exchanges. */
+    roundLimitMs: 10 * second,
+    /** Servers asked in a round: enough to outvote liars, and a bound for the traffic. */
+    maxServers: 16,
+    /** A server further from its own source is no use; MAXDIST of RFC 5905 is 1.5 s. */
+    maxRootDistanceMs: 1_500,
+    /** What the system's clock may gain or lose unnoticed; quartz at room temperature stays within 50 ppm, at its limits within 100. */
+    driftPpm: 100,
+    /** Longest wait between rounds, the least is half of it: drift adds at most 90 ms meanwhile, and public servers are not bothered. */
+    resyncMs: 15 * minute,
+    /** Least wait after a round without result, or after a step of the system's clock; RFC 4330 section 10 forbids less. */
+    retryMinMs: 15 * second,
+    /** Rounds without result, one after the other, that end the trust in an estimate: about half an hour with their waits. */
+    keepRounds: 8,
+    /** How often the clocks of the system are compared; costs less than 0.1 ms. */
+    watchEveryMs: 2 * second,
+    /** The clocks are read one after the other, to the millisecond; a process may be held up in between. */
+    minStepMs: 50,
+    /** Some systems tell how long they are up in whole seconds. */
+    minStandstillMs: 1_500,
+    /** Answers of our own responder, to all clients together: enough for a LAN, no tool for a flood. */
+    answersPerSecond: 1_000,
+  },
   /** Bytes of a pipe, and what is remembered of it. */
   session: {
     /** Credit each pipe has of its own, outside any pool. */
@@ -154,6 +193,88 @@ export const defaults = {
     idlePingMs: 20 * second,
     /** From the first unanswered PING: longer than a change of network or a burst of loss, shorter than people's patience. */
     lostAfterMs: 15 * second,
+  },
+  /** Learning how our endpoints look from outside. */
+  stun: {
+    /** First wait for a reply before a request is sent again; each wait is twice as long (RFC 8489 section 6.2.1). */
+    rtoMs: 500,
+    /** Times one request is sent over UDP (RFC 8489 section 6.2.1, Rc). */
+    maxSends: 7,
+    /** A long-term challenge with three texts and a reason of their greatest length (763 bytes each), and some room. */
+    maxMessageBytes: 4 * kib,
+    /** Messages over TCP that nobody asked for, late replies included, before the connection is given up. */
+    maxUnsolicited: 64,
+    /** Addresses of one name and family that are used: some names of public servers have dozens. */
+    maxAddressesPerName: 4,
+    /** Our own responder: what it may cost its host, and what it may be made to send to others. */
+    responder: {
+      /** One address may be a whole CGNAT; what a forged source gets is still below 20 kB/s. */
+      requestsPerSourcePerSecond: 200,
+      /** A few percent of a core. */
+      requestsPerSecond: 5_000,
+      /** Over TCP; each costs a descriptor and a few kB. */
+      maxConnections: 1_024,
+      /** A host that enumerates its NAT opens a few dozen. */
+      maxConnectionsPerSource: 128,
+      /** A spare punch port asks again well before its NAT forgets it; who is silent for so long is gone. */
+      idleMs: 10 * minute,
+      /** Answers a requester has not read; no honest one lets that many lie. */
+      maxUnsentBytes: 4 * kib,
+      /** Dial-backs under way at once. */
+      maxDialBacks: 64,
+      /** Dial-backs go only to who asked over TCP, so the only one to be annoyed is the one who asks. */
+      dialBacksPerSourcePerMinute: 120,
+      /** 20 a second: as many SYNs as a busy browser sends. */
+      dialBacksPerMinute: 1_200,
+      /** One SYN and one repetition (1 s): a filter that dropped both drops the third. */
+      dialBackTimeoutMs: 2 * second,
+      /** The requester has noticed by then. */
+      dialBackHoldMs: second,
+    },
+  },
+  /** Finding out what the NAT does, by interface and family. At 40 ms of round trip a full enumeration has 1.5 s. */
+  natProbe: {
+    /** Servers asked at once: two have to agree, one may be dead, one may lie. */
+    discoverServers: 4,
+    /** And as many again when too few of these answer. */
+    discoverRounds: 2,
+    /** Bursts of fresh ports; the second, by another server, when the first was lost. */
+    allocateRounds: 2,
+    /** A port is sent to so many endpoints besides: three more of one server, and two others. */
+    destinations: 5,
+    /** Servers asked to send from elsewhere; the second for one that won't. */
+    filterServers: 2,
+    /** At 5 % loss each way all four get lost once in 10,000. */
+    filterTries: 4,
+    /** Longer than the bursts in which packets get lost. */
+    filterGapMs: 80,
+    /** Round trips that a dial-back takes, over TCP with those of its connection, and as many again to be late. */
+    behaveRtts: 4,
+    /** Least time for a hairpin, whose round trip no server tells. */
+    hairpinMs: 300,
+    /** For what does not answer at all: one repetition of a SYN (after 1 s) or of a request is answered by then. */
+    maxMs: 1_250,
+    /** So much of a burst is enough to go on: what is lost comes back too late to tell its order. */
+    enoughShare: 0.75,
+    /** When others have told enough, the rest gets so many times what the slowest took, */
+    patienceFactor: 2,
+    /** and this. */
+    slackMs: 100,
+    /** Local ports of probes: above the registered services of the machine, below what systems hand out by themselves (Linux from 32,768). */
+    lowPort: 10_000,
+    highPort: 32_000,
+    /** For the addresses of servers. */
+    listTimeoutMs: 3 * second,
+    /** One batch; behind the limits of its probes. */
+    batchTimeoutMs: 5 * second,
+    /** What was measured is measured again by then, since routers restart without telling: 10 minutes, and up to half of that more at random. */
+    refreshMs: 10 * minute,
+    /** A change of network comes as several events. */
+    settleMs: 300,
+    /** First wait after nobody answered; it doubles, each wait a random part of it. */
+    retryMinMs: 2 * second,
+    /** Its ceiling. */
+    retryMaxMs: 2 * minute,
   },
   /** Framed messages. */
   messages: {

@@ -61,6 +61,15 @@ export const codes = {
   ERR_BROKER_REFUSED: entry(3, 'The broker refused the connection, a subscription or a message.', 'Check its access rules: topics tl/1/# must be allowed.'),
   ERR_BROKER_TLS: entry(3, 'The certificate of the broker is not trusted.', 'Give its authority to Node with NODE_EXTRA_CA_CERTS.'),
   ERR_BROKER_LOST: entry(3, 'The connection to the broker broke.', 'Nothing: it is made again, with growing pauses.'),
+  // time servers; none of these ends anything: the node goes on without
+  ERR_TIME_SERVER_UNREACHABLE: entry(3, 'A time server has no address, cannot be reached, or does not answer.', 'Check --ntp; some networks block UDP port 123.'),
+  ERR_TIME_SERVER_REFUSED: entry(3, 'A time server asks this machine to stay away, or to ask less often.', 'Name another with --ntp.'),
+  ERR_TIME_SERVER_UNFIT: entry(3, 'A time server answers but has no usable time: it is not synchronised itself, or its values cannot be true.', 'Repair it, or name another with --ntp.'),
+  ERR_CLOCK_UNSYNCHRONISED: entry(3, 'No time is known that a majority of the time servers agrees on.', 'Name time servers with --ntp: one that is trusted, or three or more, which outvote a wrong one.'),
+  // servers that say how we look from outside
+  ERR_STUN_TIMEOUT: entry(3, 'A STUN server did not answer in time.', 'Check --stun and the network; another server may do.'),
+  ERR_STUN_BAD_REPLY: entry(3, 'A STUN server answered with something that is no valid answer, or ended the connection instead.', 'Something else may listen there; name another with --stun.'),
+  ERR_STUN_REFUSED: entry(3, 'A STUN server refused the request.', 'It may not support what was asked of it, or be overloaded; another server may do.'),
   // an open pipe
   ERR_CONNECTION_LOST: entry(6, 'The path under an open pipe broke.', 'Connect again; bytes beyond the acknowledged ones may not have arrived.'),
   ERR_PIPE_SILENT: entry(6, 'The peer did not show a sign of life for 15 seconds.', 'Connect again; the peer or the network between is gone.'),

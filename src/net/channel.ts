@@ -19,7 +19,7 @@ export class Channel {
   readonly local: string
   readonly remote: string
   readonly family: Family
-  /** Round trip of the TLS handshake, ms. */
+  /** Round trip measured while it came up, ms: TCP's handshake where we dialled, else that of TLS. */
   readonly rttMs: number
   /**
    * Frames in order, for one subscriber at a time. Completes when the peer ended its side; fails with a `Failure` when

@@ -55,11 +55,8 @@ export class Securer {
       checkServerIdentity: () => undefined, minVersion: 'TLSv1.3',
     })
     return this.#handshake(socket, secure, false, request, done => {
-      secure.once('secureConnect', () => {
-        // our last flight leaves with the first write: the server checks our certificate while we go on
-        secure.write('')
-        done(secure)
-      })
+      // our last flight leaves with the first write, which is HELLO
+      secure.once('secureConnect', () => done(secure))
     })
   }
 

@@ -5,7 +5,7 @@ import { explain } from '../../machines/attempt/verdict.js'
 import type { CandidateRecord } from '../../machines/shared/candidate.types.js'
 import { ConnectError, type Failure } from '../errors/index.js'
 import type { Clock } from '../net/clock.js'
-import { attemptContext, type SessionEntry } from './session-registry.js'
+import type { SessionEntry } from './session-entry.js'
 import type { Attempt, AttemptReport, ConnectionState, Pipe } from './types.js'
 
 /** A dial as the application sees it: a projection of the connection's actor. Ends with the attempt's outcome. */
@@ -13,7 +13,6 @@ export class AttemptView implements Attempt {
   readonly session: string
   readonly state$: Observable<ConnectionState>
   readonly candidates$: Observable<CandidateRecord>
-  readonly actor: SessionEntry['actor']
   readonly pipe: Promise<Pipe>
 
   readonly #entry: SessionEntry
@@ -23,24 +22,27 @@ export class AttemptView implements Attempt {
   #state: ConnectionState = 'resolving'
   /** Bounded by the candidates of one attempt and their few states. */
   readonly #candidates$ = new ReplaySubject<CandidateRecord>()
-  #context: AttemptContext
+  #context!: AttemptContext
   #failure: Failure | undefined
   #endedAtMs: number | undefined
 
   constructor(entry: SessionEntry, clock: Clock) {
     this.#entry = entry
     this.#clock = clock
-    this.session = entry.sessionId
-    this.actor = entry.actor
+    this.session = entry.facts.sessionId
     this.#state$.next(this.#state)
     this.state$ = this.#state$.asObservable()
     this.candidates$ = this.#candidates$.asObservable()
-    this.#context = attemptContext(entry.actor)!
-    this.pipe = new Promise((resolve, reject) => this.#follow(resolve, reject))
+    this.pipe = new Promise((resolve, reject) => entry.watch(() => this.#follow(reject), resolve))
     this.pipe.catch(() => {})
   }
 
+  get actor(): SessionEntry['actor'] {
+    return this.#entry.actor
+  }
+
   report(): AttemptReport {
+    this.#entry.begin()
     const { sessionId, attemptId, protocol, strategies, mode, known, signalling, startedAtMs, candidates } = this.#context
     const elected = Object.values(candidates).find(({ status }) => status === 'elected')
     return {
@@ -57,7 +59,8 @@ export class AttemptView implements Attempt {
     }
   }
 
-  #follow(resolve: (pipe: Pipe) => void, reject: (error: Error) => void): void {
+  #follow(reject: (error: Error) => void): void {
+    this.#context = this.#entry.attempt!
     const attempt = this.actor.getSnapshot().children['attempt'] as { subscribe(next: (snapshot: { context: AttemptContext }) => void): { unsubscribe(): void } } | undefined
     const onAttempt = ({ context }: { readonly context: AttemptContext }) => this.#note(context)
     const following = new Subscription()
@@ -66,7 +69,7 @@ export class AttemptView implements Attempt {
       const { value, context } = this.actor.getSnapshot()
       const state = connectionState(value, this.#attemptValue()) ?? this.#state
       this.#show(state)
-      if (state === 'connected' && this.#entry.pipe !== undefined) return settle(() => resolve(this.#entry.pipe!))
+      if (state === 'connected') return settle(() => {})
       if (state === 'failed' || state === 'closed') settle(() => reject(this.#fail(context.failure)))
     }
     const settle = (conclude: () => void) => {

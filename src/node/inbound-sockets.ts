@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import { defaults } from '../config/defaults.js'
+import { ThroughlineError } from '../errors/index.js'
 import { Channel } from '../net/channel.js'
 import type { Socket } from '../net/dial-socket.js'
 import { protocolVersion, readHello, readOpen } from '../net/hello.js'
@@ -37,17 +38,18 @@ export class InboundSockets {
   accept(socket: Socket): void {
     if (this.#stop.signal.aborted || this.#unauthenticated.size >= defaults.listen.maxUnauthenticated) return void socket.destroy()
     this.#unauthenticated.add(socket)
-    this.#secure(socket).catch(() => socket.destroy())
+    void this.#secure(socket)
   }
 
   /** Takes over a channel that we dialled as responder: the initiator's OPEN is due on it. */
   serve(channel: Channel, hello: Hello): void {
     if (this.#stop.signal.aborted || this.#unopened.size >= maxUnopened) return channel.end()
     this.#unopened.add(channel)
-    readOpen(channel, defaults.dial.unusedChannelMs, this.#stop.signal)
-      .finally(() => this.#unopened.delete(channel))
-      .then(open => this.#routes.onOpen(channel, hello, open))
-      .catch(() => channel.end())
+    readOpen(channel, { timeoutMs: defaults.dial.unusedChannelMs, signal: this.#stop.signal }, open => {
+      this.#unopened.delete(channel)
+      if (open instanceof ThroughlineError) channel.end()
+      else this.#routes.onOpen(channel, hello, open)
+    })
   }
 
   /** Resolves when no socket from these hosts waits for TLS or HELLO any more, or the signal fires. */
@@ -73,18 +75,22 @@ export class InboundSockets {
 
   async #secure(socket: Socket): Promise<void> {
     const timeoutMs = defaults.dial.secureTimeoutMs
+    const { signal } = this.#stop
     const startedAtMs = performance.now()
-    let channel: Channel | undefined
-    try {
-      channel = new Channel(await this.#securer.server(socket, { timeoutMs, signal: this.#stop.signal }))
-      const hello = await readHello(channel, Math.max(1, timeoutMs - (performance.now() - startedAtMs)), this.#stop.signal)
-      this.#route(channel, hello)
-    } catch (error) {
-      channel?.destroy()
-      throw error
-    } finally {
+    const through = () => {
       this.#unauthenticated.delete(socket)
       for (const look of [...this.#settled]) look()
+    }
+    try {
+      const channel = new Channel(await this.#securer.server(socket, { timeoutMs, signal }))
+      readHello(channel, { timeoutMs: Math.max(1, timeoutMs - (performance.now() - startedAtMs)), signal }, hello => {
+        if (hello instanceof ThroughlineError) channel.destroy()
+        else this.#route(channel, hello)
+        through()
+      })
+    } catch {
+      socket.destroy()
+      through()
     }
   }
 

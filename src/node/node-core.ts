@@ -2,13 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { distinctUntilChanged, map, Observable, startWith, Subject } from 'rxjs'
 import type { PeerTarget } from '../../machines/attempt/attempt.types.js'
 import { defaults } from '../config/defaults.js'
-import { ThroughlineError, type Failure } from '../errors/index.js'
+import { ThroughlineError } from '../errors/index.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
 import { ipScope, isInPrefix } from '../nat/ip-scope.js'
 import { Budget } from '../net/budget.js'
 import type { Channel } from '../net/channel.js'
 import { systemClock, type Clock } from '../net/clock.js'
-import type { Socket } from '../net/dial-socket.js'
 import { takeInboundLock, type InboundLock } from '../net/inbound-lock.js'
 import { ownAddresses } from '../net/interfaces.js'
 import { listen, type Listener } from '../net/listener.js'
@@ -24,11 +23,13 @@ import { Mailroom } from '../streams/mailroom/mailroom.js'
 import { WindowPool } from '../streams/session/window-pool.js'
 import { Access } from './access.js'
 import { BrokerPool } from './broker-pool.js'
+import { Dialler } from './dialler.js'
 import { Homes } from './homes.js'
 import { InboundSockets } from './inbound-sockets.js'
 import { interfaceRecords } from './local-endpoints.js'
 import { exchangeOffer$, type ExchangeOptions } from './offer-exchange.js'
 import { OfferDesk } from './offer-desk.js'
+import { Openings, type OpeningsOptions } from './openings.js'
 import { PeerBook } from './peer-book.js'
 import { provideConnectionMachine } from './provide-machines.js'
 import { Resolver } from './resolver.js'
@@ -58,7 +59,6 @@ export class NodeCore {
   readonly changes$ = new Subject<void>()
 
   readonly #options: NodeOptions
-  readonly #sockets = new ResourceTable<Socket>('socket')
   readonly #channels = new ResourceTable<Channel>('channel')
   readonly #mailroom: Mailroom
   readonly #peers: PeerBook
@@ -89,15 +89,23 @@ export class NodeCore {
     this.#resolver = new Resolver({ pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, clock })
     const securer = new Securer(identity)
     this.#inbound = new InboundSockets(securer, {
-      onOpen: (channel, hello, open) => (this.#isInbound ? this.registry.open(channel, hello, open) : channel.end()),
-      onArrival: (channel, hello) => this.registry.arrived(channel, hello),
+      onOpen: (channel, hello, open) => (this.#isInbound ? openings.received(channel, hello, open) : channel.end()),
+      onArrival: (channel, hello) => openings.arrived(channel, hello),
     })
+    const dialler = new Dialler({
+      securer, clock, budget: this.budget, access: this.access, own: () => this.#own, openAhead: channel => openings.openAhead(channel),
+    })
+    const allowedUnasked: OpeningsOptions['allowedUnasked'] = (peerId, protocol) =>
+      (handler(protocol) === undefined ? undefined : this.access.allowedUnasked(peerId))
     this.registry = new SessionRegistry({
-      machine: this.#wire(securer, handler), channels: this.#channels, pool: this.windows, clock, inspect, handler,
+      machine: this.#wire(dialler, () => openings, handler), dialler, clock, inspect, allowedUnasked,
       newId: () => randomBytes(16).toString('hex'),
-      allowedUnasked: (peerId, protocol) => (handler(protocol) === undefined ? undefined : this.access.allowedUnasked(peerId)),
+      endChannels: key => openings.endOthers(key),
     })
-    this.registry.scopeOf = channel => (this.#isLocal(channel) ? 'local' : 'external')
+    const openings: Openings = new Openings({
+      registry: this.registry, channels: this.#channels, pool: this.windows, clock, handler, allowedUnasked,
+      scopeOf: channel => (this.#isLocal(channel) ? 'local' : 'external'),
+    })
     this.#openDesk()
   }
 
@@ -182,7 +190,7 @@ export class NodeCore {
     await Promise.all([...pipes, this.registry.idle()])
     this.homes.close()
     await this.#opening
-    await Promise.all([this.#listener?.close(), this.pool.close(), this.#sockets.disposeAll(), this.#channels.disposeAll()])
+    await Promise.all([this.#listener?.close(), this.pool.close(), this.#channels.disposeAll()])
     await this.#lock?.release()
     this.changes$.complete()
   }
@@ -215,28 +223,23 @@ export class NodeCore {
 
   #desk!: OfferDesk
 
-  #wire(securer: Securer, handler: NodeCoreOptions['handler']): ReturnType<typeof provideConnectionMachine> {
+  #wire(dialler: Dialler, openings: () => Openings, handler: NodeCoreOptions['handler']): ReturnType<typeof provideConnectionMachine> {
     const { clock, budget, access, pool } = this
     const exchange: ExchangeOptions = {
       pool, mailroom: this.#mailroom, peers: this.#peers, clock, ownInterfaces: () => this.#interfaces(), keep: (key, kept) => this.registry.keep(key, kept),
     }
     return provideConnectionMachine({
-      sockets: this.#sockets, channels: this.#channels, securer, clock, budget, access, handler,
+      channels: this.#channels, clock, budget, access, handler,
       own: () => this.#own,
-      forbid: dial => this.#forbid(dial),
+      reach: request => dialler.reach(request),
       serve: (channel, hello) => this.#inbound.serve(channel, hello),
       awaitInbound: (hosts, signal) => this.#inbound.settledFrom(hosts, AbortSignal.any([signal, AbortSignal.timeout(defaults.attempt.offerHoldMs)])),
-      resolve: (sessionKey, signal) => this.#resolver.resolve(this.registry.get(sessionKey)?.peer ?? '', signal),
+      resolve: (sessionKey, signal) => this.#resolver.resolve(this.registry.get(sessionKey)?.facts.peer ?? '', signal),
       offer$: request => exchangeOffer$(exchange, request),
       desk: () => this.#desk,
-      registry: () => this.registry,
+      session: key => this.registry.get(key)?.session,
+      openings,
     })
-  }
-
-  /** A dial on behalf of a stranger costs from the budget of its target. */
-  #forbid({ peerId, role, host }: { readonly peerId: string; readonly role: 'initiator' | 'responder'; readonly host: string }): Failure | undefined {
-    if (role === 'initiator' || this.access.isKnown(peerId) || this.budget.takeStrangerDial(host)) return undefined
-    return { code: 'ERR_BUDGET', message: `${host} was dialled often enough for strangers` }
   }
 
   /** Interfaces come and go; when they do, brokers are tried afresh and the address changes. */

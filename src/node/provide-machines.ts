@@ -15,10 +15,11 @@ import { defaults } from '../config/defaults.js'
 import { ThroughlineError } from '../errors/index.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
 import type { Budget } from '../net/budget.js'
+import type { Session } from '../streams/session/session.js'
 import type { Access } from './access.js'
 import type { Handler } from './handlers.js'
 import type { OfferDesk } from './offer-desk.js'
-import type { SessionRegistry } from './session-registry.js'
+import type { Openings } from './openings.js'
 
 /** What the machines of a connection are provided with. The registry and the desk need the machine themselves, so they come late. */
 export interface MachineParts extends CandidateResources {
@@ -31,14 +32,15 @@ export interface MachineParts extends CandidateResources {
   readonly resolve: (sessionKey: string, signal: AbortSignal) => Promise<PeerTarget>
   readonly offer$: (request: OfferRequest) => Observable<AttemptEvent>
   readonly desk: () => OfferDesk
-  readonly registry: () => SessionRegistry
+  readonly session: (sessionKey: string) => Session | undefined
+  readonly openings: () => Openings
 }
 
 /** The connection machine with every actor of its tree. A new strategy's machine is provided here. */
 export function provideConnectionMachine(parts: MachineParts): typeof connectionMachine {
   const pipeSession = createPipeSessionActors({
-    session: key => parts.registry().get(key)?.session,
-    accept: (key, channelId) => parts.registry().accept(key, channelId),
+    session: parts.session,
+    accept: (key, channelId) => parts.openings().accept(key, channelId),
   })
   return connectionMachine.provide({
     actors: {
@@ -47,8 +49,8 @@ export function provideConnectionMachine(parts: MachineParts): typeof connection
       acceptOpen: pipeSession.actors.acceptOpen,
       ...createConnectionActors({
         authorize: (request, signal) => authorize(parts, request, signal),
-        tellPending: (_key, channelId) => parts.registry().tellPending(channelId),
-        refuseChannel: (channelId, failure) => parts.registry().refuseChannel(channelId, failure),
+        tellPending: (_key, channelId) => parts.openings().tellPending(channelId),
+        refuseChannel: (channelId, failure) => parts.openings().refuse(channelId, failure),
         refuseOffer: (offerId, failure) => parts.desk().refuse(offerId, failure),
       }),
     },
@@ -65,8 +67,8 @@ function provideAttempt(parts: MachineParts): typeof attemptMachine {
     resolve,
     offer$,
     answer$: (offerId, strategies) => parts.desk().answer$(offerId, strategies),
-    open$: (key, channelId) => parts.registry().openChannel$(key, channelId),
-    endChannels: (key, exceptId) => parts.registry().endChannels(key, exceptId),
+    open$: (key, channelId) => parts.openings().open$(key, channelId),
+    endChannels: (key, exceptId) => parts.openings().endOthers(key, exceptId),
   })
   return attemptMachine.provide({
     actors: { ...actors, direct: directMachine.provide({ actors: dialActors }), reverse: reverseMachine.provide({ actors: dialActors }) },

@@ -2,11 +2,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, expect, it, vi } from 'vitest'
 import type { SessionPipe } from '../../../src/streams/pipe/session-pipe.js'
-import { readOpen } from '../../../src/net/hello.js'
-import { openSession } from './sessions.js'
+import { awaitOpen, openSession } from './sessions.js'
 
 const mib = 1_024 ** 2
-const never = new AbortController().signal
 
 /** Writes random bytes and ends; resolves to their digest. */
 async function send(pipe: SessionPipe, bytes: number): Promise<string> {
@@ -49,7 +47,7 @@ describe('a pipe that moves under load', () => {
     await vi.waitFor(() => expect(responder.session.bytesIn).toBeGreaterThan(mib), { interval: 1 })
     const { client, server } = await nextChannels()
     const told = new Promise(resolve => initiator.session.open(client, { reason: 'dial' }).subscribe(resolve))
-    const open = await readOpen(server, 5_000, never)
+    const open = await awaitOpen(server)
     responder.session.accept(server, open)
     old?.destroy()
     expect(await told).toEqual({ type: 'open.accepted' })
@@ -71,7 +69,7 @@ describe('an OPEN that comes to nothing', () => {
     const { initiator, responder, nextChannels } = await openSession()
     const { client, server } = await nextChannels()
     const told = new Promise(resolve => initiator.session.open(client, { reason: 'dial' }).subscribe(resolve))
-    await readOpen(server, 5_000, never)
+    await awaitOpen(server)
     server.destroy()
     expect(await told).toMatchObject({ type: 'open.lost' })
     initiator.pipe.end('still the old one')

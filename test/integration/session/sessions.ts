@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import type { Channel } from '../../../src/net/channel.js'
 import { readOpen } from '../../../src/net/hello.js'
+import type { Open } from '../../../src/protocol/frames.js'
 import { SessionPipe } from '../../../src/streams/pipe/session-pipe.js'
 import { Session } from '../../../src/streams/session/session.js'
 import type { OpenEvent, SessionEvent } from '../../../src/streams/session/types.js'
@@ -40,6 +41,10 @@ export interface SessionPair {
   move(): Promise<{ readonly client: Channel; readonly server: Channel; readonly told: OpenEvent }>
 }
 
+/** The OPEN that arrives on a channel, within 5 s. */
+export const awaitOpen = (channel: Channel): Promise<Open> =>
+  new Promise((resolve, reject) => readOpen(channel, { timeoutMs: 5_000, signal: new AbortController().signal }, open => (open instanceof Error ? reject(open) : resolve(open))))
+
 /** Opens a session over loopback; `clock` and `pool` are shared by both sides unless given. */
 export async function openSession({ clock = systemClock(), poolBytes = 1_024 ** 2, firstBytes }: { clock?: Clock; poolBytes?: number; firstBytes?: Uint8Array } = {}): Promise<SessionPair> {
   const id = newId()
@@ -49,7 +54,7 @@ export async function openSession({ clock = systemClock(), poolBytes = 1_024 ** 
   const move = async () => {
     const channels = await nextChannels()
     const told = new Promise<OpenEvent>(resolve => initiator.session.open(channels.client, { reason: 'dial', ...(firstBytes !== undefined && { firstBytes }) }).subscribe(resolve))
-    const open = await readOpen(channels.server, 5_000, new AbortController().signal)
+    const open = await awaitOpen(channels.server)
     responder.session.accept(channels.server, open)
     return { ...channels, told: await told }
   }

@@ -1,0 +1,79 @@
+import type { AttemptInput, PeerTarget } from '../../machines/attempt/attempt.types.js'
+import { defaults } from '../config/defaults.js'
+import { ThroughlineError } from '../errors/index.js'
+import { planDials, type OwnAddress } from '../nat/dial-plan.js'
+import type { Budget } from '../net/budget.js'
+import type { Channel } from '../net/channel.js'
+import type { Clock } from '../net/clock.js'
+import { OutgoingChannel, type OutgoingRequest } from '../net/outgoing-channel.js'
+import type { Securer } from '../net/secure.js'
+import { formatEndpoint } from '../protocol/endpoint.js'
+import type { Access } from './access.js'
+
+/** What dialling takes. */
+export interface DiallerOptions {
+  readonly securer: Securer
+  readonly clock: Clock
+  readonly budget: Budget
+  readonly access: Access
+  readonly own: () => readonly OwnAddress[]
+  /** Sends OPEN on a channel that needs no election. */
+  readonly openAhead: (channel: Channel) => void
+}
+
+/** An attempt whose first SYN is to leave now. */
+export type HeadStart = Pick<AttemptInput, 'sessionKey' | 'sessionId' | 'attemptId' | 'strategies' | 'mode'> & { readonly target: PeerTarget }
+
+/**
+ * Every SYN of the node leaves from here, within the safety rules. The first of an attempt leaves before its machines
+ * are made, and they are made while the peer works on it; the candidate they plan for it takes it over.
+ */
+export class Dialler {
+  readonly #options: DiallerOptions
+  /** By session key; bounded by the attempts that run. */
+  readonly #headStarts = new Map<string, { readonly way: string; readonly outgoing: OutgoingChannel }>()
+
+  constructor(options: DiallerOptions) {
+    this.#options = options
+  }
+
+  /** Starts the best direct dial; false where there is none that may be. `drop` ends it if nobody takes it over. */
+  startAhead({ sessionKey, sessionId, attemptId, strategies, mode, target: { peerId, endpoints } }: HeadStart): boolean {
+    const isFirst = mode === 'race' ? strategies.includes('direct') : strategies[0] === 'direct'
+    if (!isFirst || endpoints === undefined) return false
+    const [best] = planDials({ ...endpoints, own: this.#options.own(), mayDialPrivate: true })
+    if (best === undefined || best.skip !== undefined) return false
+    const { remote, bind } = best
+    const request: OutgoingRequest = { remote, bind, peerId, role: 'initiator', sessionKey, sessionId, attemptId, timeoutMs: defaults.dial.timeoutMs }
+    this.#headStarts.set(sessionKey, { way: wayOf(request), outgoing: this.#start(request) })
+    return true
+  }
+
+  /** The channel that has a head start, or a new one. The caller owns it. Throws ERR_BUDGET: a dial on behalf of a stranger costs from the budget of its target. */
+  reach(request: OutgoingRequest): OutgoingChannel {
+    const { sessionKey, role, peerId, remote: { host } } = request
+    const ahead = this.#headStarts.get(sessionKey)
+    if (ahead?.way === wayOf(request)) {
+      this.#headStarts.delete(sessionKey)
+      return ahead.outgoing
+    }
+    const { access, budget } = this.#options
+    if (role !== 'initiator' && !access.isKnown(peerId) && !budget.takeStrangerDial(host)) {
+      throw new ThroughlineError('ERR_BUDGET', `${host} was dialled often enough for strangers`)
+    }
+    return this.#start(request)
+  }
+
+  /** Ends a head start that nobody took over. */
+  drop(sessionKey: string): void {
+    this.#headStarts.get(sessionKey)?.outgoing.abandon()
+    this.#headStarts.delete(sessionKey)
+  }
+
+  #start(request: OutgoingRequest): OutgoingChannel {
+    const { securer, clock, openAhead } = this.#options
+    return new OutgoingChannel(request.role === 'initiator' ? { ...request, openAhead } : request, securer, clock)
+  }
+}
+
+const wayOf = ({ bind, remote }: OutgoingRequest): string => `${bind ?? '*'} ${formatEndpoint(remote)}`

@@ -1,0 +1,104 @@
+import type { ActorRefFrom } from 'xstate'
+import type { attemptMachine } from '../../machines/attempt/attempt.machine.js'
+import type { AttemptContext } from '../../machines/attempt/attempt.types.js'
+import type { connectionMachine } from '../../machines/connection/connection.machine.js'
+import type { SessionPipe } from '../streams/pipe/session-pipe.js'
+import type { Session } from '../streams/session/session.js'
+import type { KeptExchange } from './offer-exchange.js'
+import type { Opening } from './opening.js'
+
+export type ConnectionActor = ActorRefFrom<typeof connectionMachine>
+
+/** What is known of a session from its start. */
+export interface SessionFacts {
+  readonly key: string
+  readonly role: 'initiator' | 'responder'
+  /** On the wire. */
+  readonly sessionId: string
+  readonly attemptId: string
+  readonly protocol: string
+  /** Initiator: what the user wrote. Kept out of the machines, for an address holds a door key. */
+  readonly peer: string | undefined
+  readonly firstBytes: Uint8Array | undefined
+  readonly startedAtMs: number
+}
+
+/**
+ * One pipe, from its first dial, offer or OPEN on. What is certain is done at once (the first SYN, the first OPEN, an
+ * ACCEPT nobody has to be asked for) and the machine follows right behind, while the peer works on it
+ * (docs/decisions/0011). Whoever looks at the machine before finds it up to date.
+ */
+export class SessionEntry {
+  readonly facts: SessionFacts
+  peerId: string | undefined
+  session: Session | undefined
+  /** Initiator: the OPEN under way, or the last one. */
+  opening: Opening | undefined
+  /** One per round. */
+  readonly exchanges: KeptExchange[] = []
+  readonly #make: (entry: SessionEntry) => ConnectionActor
+  #actor: ConnectionActor | undefined
+  #pipe: SessionPipe | undefined
+  /** What the machine has yet to be told; a handful. */
+  readonly #behind: (() => void)[] = []
+  #onBegun: (() => void) | undefined
+  #onShown: ((pipe: SessionPipe) => void) | undefined
+
+  /** `make` makes the actor, once; it is started here. */
+  constructor(facts: SessionFacts, peerId: string | undefined, make: (entry: SessionEntry) => ConnectionActor) {
+    this.facts = facts
+    this.peerId = peerId
+    this.#make = make
+  }
+
+  get pipe(): SessionPipe | undefined {
+    return this.#pipe
+  }
+
+  /** The machine, up to date. */
+  get actor(): ConnectionActor {
+    this.begin()
+    return this.#actor!
+  }
+
+  /** What its attempt knows; undefined when there is none now. */
+  get attempt(): AttemptContext | undefined {
+    const attempt = this.actor.getSnapshot().children['attempt'] as ActorRefFrom<typeof attemptMachine> | undefined
+    return attempt?.getSnapshot().context
+  }
+
+  /** Makes and starts the machine, unless that has been done, and tells it what is due. */
+  begin(): void {
+    if (this.#actor === undefined) {
+      this.#actor = this.#make(this)
+      this.#actor.start()
+      this.#onBegun?.()
+    }
+    for (let tell = this.#behind.shift(); tell !== undefined; tell = this.#behind.shift()) tell()
+  }
+
+  /** Begins one turn of the event loop later, or when somebody looks. */
+  beginSoon(): void {
+    setImmediate(() => this.begin())
+  }
+
+  /** Tells the machine something one turn later, or when somebody looks at it. */
+  tellSoon(tell: () => void): void {
+    this.#behind.push(tell)
+    setImmediate(() => this.begin())
+  }
+
+  /** Sets the pipe, once, and tells who waits for it. */
+  show(pipe: SessionPipe): void {
+    this.#pipe = pipe
+    this.#onShown?.(pipe)
+  }
+
+  /** Who watches the dial: called when the machine runs, and when there is a pipe; at once, or later. */
+  watch(onBegun: () => void, onShown: (pipe: SessionPipe) => void): void {
+    if (this.#actor === undefined) this.#onBegun = onBegun
+    else onBegun()
+    if (this.#pipe === undefined) this.#onShown = onShown
+    else onShown(this.#pipe)
+  }
+}
