@@ -1,0 +1,100 @@
+import type { RemoteInfo, Socket } from 'node:dgram'
+import { ThroughlineError } from '../errors/index.js'
+import { formatEndpoint, type Endpoint } from '../protocol/endpoint.js'
+import { encodeBindingRequest, judgeReply } from '../protocol/stun/binding-exchange.js'
+import { changedOrigin, type Change } from '../protocol/stun/change-request.js'
+import { sendTimes } from '../protocol/stun/retransmission.js'
+import { bounded } from './bounded.js'
+import { errnoOf, toDialError } from './socket-errors.js'
+import { randomTransaction, settleBinding, stunTimeout, type PendingBinding, type StunBinding } from './stun-binding.js'
+import { bindUdp } from './stun-udp-port.js'
+
+/** One Binding request. */
+export interface StunUdpRequest {
+  /** An IP literal of the socket's family. */
+  readonly server: Endpoint
+  /** CHANGE-REQUEST: asks for a reply from elsewhere; `other` is the server's OTHER-ADDRESS, or what else is known of it. */
+  readonly change?: Change & { readonly other: Endpoint }
+  /** Repetitions included. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/** A UDP socket that asks any number of servers, also at once. Whoever opened it owns it and closes it. */
+export interface StunUdpSocket {
+  readonly local: Endpoint
+  /** Datagrams that were no reply to anything asked. */
+  readonly ignored: number
+  /**
+   * Asks one server; memory is bounded by what waits. Rejects with ERR_STUN_TIMEOUT, ERR_STUN_BAD_REPLY (a server that ignored the
+   * CHANGE-REQUEST included), ERR_STUN_REFUSED, ERR_DIAL_UNREACHABLE, ERR_DIAL_LOCAL or ERR_CANCELLED.
+   */
+  request(request: StunUdpRequest): Promise<StunBinding>
+  /** What waits rejects with ERR_CANCELLED; resolves when the port is free. Idempotent, never rejects. */
+  close(): Promise<void>
+}
+
+/** Opens a UDP socket at an address of this machine; port 0 = any free one. Rejects with ERR_PORT_IN_USE, ERR_NO_INTERFACE or ERR_LISTEN. */
+export async function openStunUdp({ host, port }: Endpoint): Promise<StunUdpSocket> {
+  const socket = await bindUdp(host, port)
+  return new UdpClient(socket, { host, port: socket.address().port })
+}
+
+class UdpClient implements StunUdpSocket {
+  readonly local: Endpoint
+  ignored = 0
+  readonly #socket: Socket
+  readonly #pending = new Map<string, PendingBinding>()
+  readonly #closed: Promise<void>
+  #isClosing = false
+
+  constructor(socket: Socket, local: Endpoint) {
+    this.local = local
+    this.#socket = socket
+    this.#closed = new Promise(resolve => socket.once('close', () => resolve()))
+    socket.on('message', (bytes, source) => this.#receive(bytes, source))
+  }
+
+  request({ server, change, timeoutMs, signal }: StunUdpRequest): Promise<StunBinding> {
+    const what = `the STUN request to ${formatEndpoint(server)}`
+    return bounded({ signal, timeoutMs, what, onTimeout: () => stunTimeout(server, timeoutMs) }, settle => {
+      if (this.#isClosing) throw closedError(what)
+      const transaction = randomTransaction()
+      const key = transaction.toString('hex')
+      const bytes = encodeBindingRequest(transaction, change)
+      const onSent = (error: Error | null) => {
+        if (error !== null && isFinal(error)) settle.reject(toDialError(error, formatEndpoint(server)))
+      }
+      const send = () => this.#socket.send(bytes, server.port, server.host, onSent)
+      const [, ...later] = sendTimes(timeoutMs)
+      const pending = { server, ...(change && { replyFrom: changedOrigin(server, change.other, change) }), sentAtMs: performance.now(), ...settle }
+      this.#pending.set(key, pending)
+      const timers = later.map(atMs => setTimeout(send, atMs))
+      send()
+      return () => {
+        timers.forEach(clearTimeout)
+        this.#pending.delete(key)
+      }
+    })
+  }
+
+  close(): Promise<void> {
+    if (!this.#isClosing) {
+      this.#isClosing = true
+      for (const { server, reject } of [...this.#pending.values()]) reject(closedError(`the STUN request to ${formatEndpoint(server)}`))
+      this.#socket.close()
+    }
+    return this.#closed
+  }
+
+  #receive(bytes: Buffer, { address, port }: RemoteInfo): void {
+    const verdict = judgeReply(bytes, { host: address, port }, this.#pending)
+    if (!settleBinding(verdict, 'udp', this.local)) this.ignored += 1
+  }
+}
+
+const closedError = (what: string) => new ThroughlineError('ERR_CANCELLED', `${what} was cancelled: its socket is closed`)
+
+/** Errors that no repetition mends. ECONNREFUSED may be about an earlier packet, and buffers get free. */
+const isFinal = (error: Error): boolean =>
+  ['ENETUNREACH', 'EHOSTUNREACH', 'EADDRNOTAVAIL', 'EINVAL', 'EAFNOSUPPORT', 'EACCES', 'EPERM', 'ENOTFOUND'].includes(errnoOf(error))
