@@ -31,14 +31,14 @@ export function createCandidateActors({ channels, clock, reach, serve }: Candida
       const timeoutMs = Math.max(defaults.dial.minTimeoutMs, Math.min(input.timeoutMs, deadlineAtMs - clock.now()))
       outgoing = reach({ ...input, remote, bind, timeoutMs })
     } catch (error) {
-      return tell({ type: 'dial.failed', failure: toFailure(error), startedAtMs: clock.now(), atMs: clock.now() })
+      return tell({ type: 'dial.failed', failure: toFailure(error), local: bind ?? '', startedAtMs: clock.now(), atMs: clock.now() })
     }
     const { startedAtMs } = outgoing
-    const cancelSlow = clock.after(defaults.dial.slowMs, () => tell({ type: 'dial.slow', startedAtMs }))
+    const cancelSlow = clock.after(defaults.dial.slowMs, () => tell({ type: 'dial.slow', local: outgoing.local, startedAtMs }))
     outgoing.follow(step => {
       cancelSlow()
-      if (step.type === 'connected') return tell({ type: 'dial.connected', local: step.local, startedAtMs, rttMs: step.rttMs, atMs: step.atMs })
-      if (step.type === 'failed') return tell(failed(step, startedAtMs))
+      if (step.type === 'connected') return tell({ type: 'dial.connected', local: outgoing.local, startedAtMs, rttMs: step.rttMs, atMs: step.atMs })
+      if (step.type === 'failed') return tell(failed(step, outgoing))
       const channelId = channels.add(step.channel, channel => channel.end())
       tell({ type: 'secure.done', channelId, atMs: step.atMs })
       if (role !== 'responder') return
@@ -53,5 +53,5 @@ export function createCandidateActors({ channels, clock, reach, serve }: Candida
   return { reachPeer }
 }
 
-const failed = ({ isConnected, failure, atMs }: OutgoingStep & { readonly type: 'failed' }, startedAtMs: number): CandidateEvent =>
-  (isConnected ? { type: 'secure.failed', failure, atMs } : { type: 'dial.failed', failure, startedAtMs, atMs })
+const failed = ({ failure, atMs }: OutgoingStep & { readonly type: 'failed' }, { isConnected, local, startedAtMs }: OutgoingChannel): CandidateEvent =>
+  (isConnected ? { type: 'secure.failed', failure, atMs } : { type: 'dial.failed', failure, local, startedAtMs, atMs })

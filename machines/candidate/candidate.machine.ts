@@ -23,7 +23,7 @@ export const candidateMachine = setup({
     secureLimit: ({ context }) => behind * context.policy.dial.secureTimeoutMs,
   },
   actions: {
-    noteStart: assign({ record: ({ context, event }) => (event.type === 'dial.slow' ? { ...context.record, startedAtMs: event.startedAtMs, updatedAtMs: event.startedAtMs } : context.record) }),
+    noteStart: assign({ record: ({ context, event }) => (event.type === 'dial.slow' ? { ...context.record, local: event.local, startedAtMs: event.startedAtMs, updatedAtMs: event.startedAtMs } : context.record) }),
     noteConnection: assign(({ context, event }) =>
       event.type === 'dial.connected'
         ? { record: { ...context.record, status: 'securing' as const, local: event.local, rttMs: event.rttMs, startedAtMs: event.startedAtMs, updatedAtMs: event.atMs } }
@@ -35,7 +35,7 @@ export const candidateMachine = setup({
     noteFailure: assign({
       record: ({ context, event }): CandidateRecord =>
         event.type === 'dial.failed' || event.type === 'secure.failed'
-          ? { ...context.record, status: 'failed', error: event.failure, updatedAtMs: event.atMs, ...(event.type === 'dial.failed' && { startedAtMs: event.startedAtMs }) }
+          ? { ...context.record, status: 'failed', error: event.failure, updatedAtMs: event.atMs, ...(event.type === 'dial.failed' && { local: event.local, startedAtMs: event.startedAtMs }) }
           : { ...context.record, status: 'failed', error: defect },
     }),
     noteSilence: assign({ record: ({ context }, { failure }: { failure: Failure }): CandidateRecord => ({ ...context.record, status: 'failed', error: failure }) }),

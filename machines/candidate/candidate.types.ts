@@ -22,9 +22,9 @@ export interface CandidateContext extends CandidateInput {
 
 export type CandidateEvent =
   /** There is no connection yet after a moment: worth telling. */
-  | { readonly type: 'dial.slow'; readonly startedAtMs: number }
+  | { readonly type: 'dial.slow'; readonly local: string; readonly startedAtMs: number }
   | { readonly type: 'dial.connected'; readonly local: string; readonly startedAtMs: number; readonly atMs: number; readonly rttMs: number }
-  | { readonly type: 'dial.failed'; readonly failure: Failure; readonly startedAtMs: number; readonly atMs: number }
+  | { readonly type: 'dial.failed'; readonly failure: Failure; readonly local: string; readonly startedAtMs: number; readonly atMs: number }
   | { readonly type: 'secure.done'; readonly channelId: string; readonly atMs: number }
   | { readonly type: 'secure.failed'; readonly failure: Failure; readonly atMs: number }
 

@@ -1,11 +1,11 @@
 import { fromPromise } from 'xstate'
 import type { ErrorCode } from '../../src/errors/index.js'
 import type { Clock } from '../../src/net/clock.js'
-import { sourceFor } from '../../src/net/interfaces.js'
 import { planDials, type OwnAddress, type PlannedDial } from '../../src/nat/dial-plan.js'
 import { formatEndpoint } from '../../src/protocol/endpoint.js'
 import type { Candidate, CandidateRecord } from '../shared/candidate.types.js'
-import type { PlanCandidatesLogic, PlanInput } from './dial.types.js'
+import { promptly } from '../shared/promptly.js'
+import type { Plan, PlanCandidatesLogic, PlanInput } from './dial.types.js'
 
 /** What planning looks at. */
 export interface DialResources {
@@ -24,9 +24,7 @@ export interface DialResources {
 
 /** Actors for the machines made by `createDialMachine`. */
 export function createDialActors(resources: DialResources) {
-  const planCandidates: PlanCandidatesLogic = fromPromise(async ({ input, signal }) => {
-    // an initiator that is on its way to us needs no dial from us; its OPEN ends this attempt
-    if (input.role === 'responder') await resources.awaitInbound(hostsOf(input), signal)
+  const plan = (input: PlanInput): Plan => {
     const isFree = input.role === 'initiator' || resources.isKnown(input.peerId)
     const own = resources.own()
     const planned = planDials({
@@ -42,11 +40,19 @@ export function createDialActors(resources: DialResources) {
     const nowMs = resources.clock.now()
     const deadlineAtMs = nowMs + resources.timeoutMs
     return {
-      candidates: await Promise.all(chosen.map((dial, index) => toCandidate(dial, idOf(index), input, own, deadlineAtMs))),
+      candidates: chosen.map((dial, index) => toCandidate(dial, idOf(index), input, deadlineAtMs)),
       skipped: left.map((dial, index) => toSkipped(dial, idOf(chosen.length + index), input, nowMs)),
       keys: [...chosen.map(keyOf), ...left.map(skipKeyOf)],
     }
-  })
+  }
+  const planCandidates: PlanCandidatesLogic = promptly(
+    fromPromise(async ({ input, signal }) => {
+      // an initiator that is on its way to us needs no dial from us; its OPEN ends this attempt
+      await resources.awaitInbound(hostsOf(input), signal)
+      return plan(input)
+    }),
+    input => (input.role === 'initiator' ? plan(input) : undefined),
+  )
   return { planCandidates }
 }
 
@@ -60,14 +66,9 @@ const codeOf = ({ skip }: PlannedDial): ErrorCode => skip ?? 'ERR_BUDGET'
 const keyOf = ({ remote, bind }: PlannedDial): string => `${bind ?? '*'} ${formatEndpoint(remote)}`
 const skipKeyOf = (dial: PlannedDial): string => `${codeOf(dial)} ${keyOf(dial)}`
 
-async function toCandidate({ remote, family, scope, bind }: PlannedDial, id: string, { strategy }: PlanInput, own: readonly OwnAddress[], deadlineAtMs: number): Promise<Candidate> {
-  const local = bind ?? sameAddress(remote.host, own) ?? (await sourceFor(remote, family)) ?? ''
-  return { id, strategy, scope, family, local, remote: formatEndpoint(remote), deadlineAtMs, ...(bind !== undefined && { bind }) }
+function toCandidate({ remote, family, scope, bind }: PlannedDial, id: string, { strategy }: PlanInput, deadlineAtMs: number): Candidate {
+  return { id, strategy, scope, family, local: bind ?? '', remote: formatEndpoint(remote), deadlineAtMs, ...(bind !== undefined && { bind }) }
 }
-
-/** Loopback and our own addresses answer from themselves. */
-const sameAddress = (host: string, own: readonly OwnAddress[]): string | undefined =>
-  host === '127.0.0.1' || host === '::1' || own.some(({ address }) => address === host) ? host : undefined
 
 function toSkipped(dial: PlannedDial, id: string, { strategy }: PlanInput, nowMs: number): CandidateRecord {
   const { remote, family, scope, skip } = dial

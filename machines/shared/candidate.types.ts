@@ -10,7 +10,7 @@ export interface Candidate {
   readonly strategy: StrategyName
   readonly scope: Scope
   readonly family: Family
-  /** Local address, with the port once there is a socket. */
+  /** `''` until there is a socket that has an address. */
   readonly local: string
   readonly remote: string
   /** Source address to bind; undefined leaves it to the route table. */

@@ -9,9 +9,11 @@ export const defaults = {
   attempt: {
     /** Whole attempt; P2PD takes a minute and more to fail. */
     timeoutMs: 30 * second,
-    /** After the first SYN the machine of the attempt is made when the channel is through TLS, or by then: a peer on the LAN is faster, and works meanwhile. */
+    /** How far a machine may lag behind what is certain (docs/decisions/0011): on a LAN a pipe is open and has echoed by then. */
+    machineLagMs: 10,
+    /** A dial that has no connection by then is far, and its machine lags no longer. */
     headStartMs: 4,
-    /** With the head start: the time for a dial on a LAN or loopback to come up before a message is spent on it. */
+    /** With that head start: the time for a dial on a LAN or loopback to come up before a message is spent on it. */
     offerGraceMs: 1,
     /** A direct channel in TLS holds the offer back this long. */
     offerHoldMs: 250,

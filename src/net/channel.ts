@@ -35,8 +35,9 @@ export class Channel {
   readonly #parked: Frame[] = []
   #parkedBytes = 0
   #outcome: 'open' | 'ended' | Failure = 'open'
-  /** True while control frames wait for the end of this turn. */
-  #isGathering = false
+  /** Control frames that wait for the end of this turn; bounded by what one turn brings. */
+  #gathered: Buffer[] = []
+  #gatheredBytes = 0
 
   constructor({ socket, peerId, isServer, rttMs }: SecuredSocket) {
     this.#socket = socket
@@ -61,32 +62,36 @@ export class Channel {
    */
   send(frame: ControlFrame): void {
     if (!this.#socket.writable) return
-    if (!this.#isGathering) {
-      this.#isGathering = true
-      this.#socket.cork()
-      setImmediate(() => this.flush())
-    }
-    this.#socket.write(encodeFrame(frame))
+    if (this.#gathered.length === 0) setImmediate(() => this.flush())
+    const bytes = encodeFrame(frame)
+    this.#gathered.push(bytes)
+    this.#gatheredBytes += bytes.length
   }
 
   /** Sends what was gathered now: the peer works on it while we go on. */
   flush(): void {
-    if (!this.#isGathering) return
-    this.#isGathering = false
-    this.#socket.uncork()
+    const [first, second] = this.#gathered
+    if (first === undefined) return
+    const frames = second === undefined ? first : Buffer.concat(this.#gathered)
+    this.#gathered = []
+    this.#gatheredBytes = 0
+    if (this.#socket.writable) this.#socket.write(frames)
   }
 
   /** Sends encoded DATA frames, with what was gathered before them; false asks to wait for `drained$`. Ignored once the channel is ended. */
   write(frames: Uint8Array): boolean {
     if (!this.#socket.writable) return true
-    const isReady = this.#socket.write(frames)
+    if (this.#gathered.length === 0) return this.#socket.write(frames)
+    this.#socket.cork()
     this.flush()
+    const isReady = this.#socket.write(frames)
+    this.#socket.uncork()
     return isReady
   }
 
   /** Bytes handed to the socket and not yet to the kernel. */
   get pendingBytes(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableLength + this.#gatheredBytes
   }
 
   get isOpen(): boolean {
@@ -99,6 +104,7 @@ export class Channel {
    */
   end(): void {
     if (this.#socket.destroyed || this.#socket.writableEnded) return
+    this.flush()
     this.#socket.end()
     const timer = setTimeout(() => this.#socket.destroy(), defaults.dial.lingerMs)
     timer.unref()
@@ -114,6 +120,7 @@ export class Channel {
 
   /** Resolves when what was written, and the FIN if it was ended, is with the kernel, or the socket is gone. */
   flushed(): Promise<void> {
+    this.flush()
     const socket = this.#socket
     if (socket.destroyed || (socket.writableEnded ? socket.writableFinished : socket.writableLength === 0)) return Promise.resolve()
     return new Promise(resolve => {

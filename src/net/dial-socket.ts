@@ -13,13 +13,15 @@ export interface DialRequest {
   readonly localPort?: number
   readonly timeoutMs: number
   readonly signal: AbortSignal
+  /** Sees the socket before it is connected; it stays ours. */
+  readonly onSocket?: (socket: Socket) => void
 }
 
 /**
  * Opens a TCP connection to an IP literal, half-close allowed, Nagle off. The caller owns the socket. Rejects with
  * ERR_DIAL_* or ERR_CANCELLED; nothing is left behind then.
  */
-export function dialSocket({ remote, localAddress, localPort, timeoutMs, signal }: DialRequest): Promise<Socket> {
+export function dialSocket({ remote, localAddress, localPort, timeoutMs, signal, onSocket }: DialRequest): Promise<Socket> {
   const target = formatEndpoint(remote)
   const onTimeout = () => new ThroughlineError('ERR_DIAL_TIMEOUT', `${target} did not answer in ${timeoutMs} ms`)
   return bounded({ signal, timeoutMs, what: `the dial to ${target}`, onTimeout }, ({ resolve, reject }) => {
@@ -31,6 +33,7 @@ export function dialSocket({ remote, localAddress, localPort, timeoutMs, signal 
       ...(localAddress !== undefined && { localAddress }),
       ...(localPort !== undefined && { localPort }),
     })
+    onSocket?.(socket)
     let isHandedOver = false
     const onConnect = () => {
       if (isSelfConnect(socket)) return reject(new ThroughlineError('ERR_DIAL_SELF', `${target} is the dialling socket itself`))

@@ -1,9 +1,7 @@
-import { createSocket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
 import { ThroughlineError } from '../errors/index.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
 import { ipScope } from '../nat/ip-scope.js'
-import type { Endpoint } from '../protocol/endpoint.js'
 
 /**
  * Addresses of the usable interfaces: up, not loopback; link-local ones only where an interface has nothing better in
@@ -23,16 +21,3 @@ export function ownAddresses(names: readonly string[] | undefined): readonly Own
 
 const hasBetter = (own: OwnAddress, all: readonly OwnAddress[]): boolean =>
   all.some(other => other.interfaceName === own.interfaceName && other.family === own.family && ipScope(other.address) !== 'link-local')
-
-/** The source address the route table would use for a target, without sending anything; undefined when there is no route. */
-export function sourceFor({ host, port }: Endpoint, family: 4 | 6): Promise<string | undefined> {
-  return new Promise(resolve => {
-    const socket = createSocket(family === 6 ? 'udp6' : 'udp4')
-    const settle = (source: string | undefined) => {
-      socket.close()
-      resolve(source)
-    }
-    socket.once('error', () => settle(undefined))
-    socket.connect(port, host, () => settle(socket.address().address))
-  })
-}

@@ -4,7 +4,7 @@ import { formatEndpoint, type Endpoint } from '../protocol/endpoint.js'
 import type { Hello, Role } from '../protocol/frames.js'
 import { Channel } from './channel.js'
 import type { Clock } from './clock.js'
-import { dialSocket } from './dial-socket.js'
+import { dialSocket, type Socket } from './dial-socket.js'
 import { protocolVersion } from './hello.js'
 import type { Securer } from './secure.js'
 
@@ -26,9 +26,9 @@ export interface OutgoingRequest {
 
 /** How far it has come, ms of the node's clock. `secured` hands the channel to the listener, with HELLO sent. */
 export type OutgoingStep =
-  | { readonly type: 'connected'; readonly local: string; readonly rttMs: number; readonly atMs: number }
+  | { readonly type: 'connected'; readonly rttMs: number; readonly atMs: number }
   | { readonly type: 'secured'; readonly channel: Channel; readonly hello: Hello; readonly atMs: number }
-  | { readonly type: 'failed'; readonly isConnected: boolean; readonly failure: Failure; readonly atMs: number }
+  | { readonly type: 'failed'; readonly failure: Failure; readonly atMs: number }
 
 /**
  * A channel on its way: TCP connect, TLS as client, HELLO, each step as soon as the one before allows. It starts by
@@ -40,11 +40,27 @@ export class OutgoingChannel {
   readonly #stop = new AbortController()
   /** At most two. */
   readonly #steps: OutgoingStep[] = []
+  #isConnected = false
+  #local: string
+  #socket: Socket | undefined
   #listener: ((step: OutgoingStep) => void) | undefined
 
   constructor(request: OutgoingRequest, securer: Securer, clock: Clock) {
     this.startedAtMs = clock.now()
+    this.#local = request.bind ?? ''
     void this.#run(request, securer, clock)
+  }
+
+  /** Our endpoint, as soon as the kernel has chosen it. */
+  get local(): string {
+    const { localAddress: host, localPort: port } = this.#socket ?? {}
+    if (host !== undefined && port !== undefined) this.#local = formatEndpoint({ host, port })
+    return this.#local
+  }
+
+  /** True once TCP has come through. */
+  get isConnected(): boolean {
+    return this.#isConnected
   }
 
   /** Tells `listener` every step, also those so far. One listener. */
@@ -62,15 +78,13 @@ export class OutgoingChannel {
 
   async #run({ remote, bind, peerId, role, sessionKey, sessionId, attemptId, timeoutMs, openAhead }: OutgoingRequest, securer: Securer, clock: Clock): Promise<void> {
     const { signal } = this.#stop
-    let isConnected = false
     try {
-      const socket = await dialSocket({ remote, timeoutMs, signal, ...(bind !== undefined && { localAddress: bind }) })
-      isConnected = true
+      const socket = await dialSocket({ remote, timeoutMs, signal, onSocket: socket => this.#watch(socket), ...(bind !== undefined && { localAddress: bind }) })
+      this.#isConnected = true
       const atMs = clock.now()
       const securing = securer.client(socket, { expectedId: peerId, timeoutMs: defaults.dial.secureTimeoutMs, signal })
-      const local = formatEndpoint({ host: socket.localAddress ?? '', port: socket.localPort ?? 0 })
       // while the peer works on our ClientHello there is time to tell
-      this.#tell({ type: 'connected', local, rttMs: atMs - this.startedAtMs, atMs })
+      this.#tell({ type: 'connected', rttMs: atMs - this.startedAtMs, atMs })
       const channel = new Channel({ ...(await securing), rttMs: atMs - this.startedAtMs })
       if (signal.aborted) return channel.end()
       channel.owner = sessionKey
@@ -79,8 +93,14 @@ export class OutgoingChannel {
       openAhead?.(channel)
       this.#tell({ type: 'secured', channel, hello, atMs: clock.now() })
     } catch (error) {
-      this.#tell({ type: 'failed', isConnected, failure: toFailure(error), atMs: clock.now() })
+      this.#tell({ type: 'failed', failure: toFailure(error), atMs: clock.now() })
     }
+  }
+
+  /** The kernel chooses our endpoint when the SYN leaves, one tick later. */
+  #watch(socket: Socket): void {
+    this.#socket = socket
+    process.nextTick(() => this.local)
   }
 
   #tell(step: OutgoingStep): void {

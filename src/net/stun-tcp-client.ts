@@ -1,8 +1,7 @@
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError } from '../errors/index.js'
 import { formatEndpoint, type Endpoint } from '../protocol/endpoint.js'
-import { encodeBindingRequest, judgeReply } from '../protocol/stun/binding-exchange.js'
-import type { Change } from '../protocol/stun/change-request.js'
+import { encodeBindingRequest, judgeReply, type BindingWishes } from '../protocol/stun/binding-exchange.js'
 import { StunStreamDecoder } from '../protocol/stun/stream-decoder.js'
 import { bounded } from './bounded.js'
 import { dialSocket, type Socket } from './dial-socket.js'
@@ -30,8 +29,8 @@ export interface StunTcpConnection {
   readonly binding: StunBinding
   /** Resolves when the connection is gone, whoever ended it. Never rejects. */
   readonly closed: Promise<void>
-  /** Asks again, which also keeps the mapping warm; `change` asks for a dial-back. Rejects with ERR_STUN_TIMEOUT, ERR_STUN_BAD_REPLY, ERR_STUN_REFUSED or ERR_CANCELLED. */
-  refresh(request: StunTcpLimits & { readonly change?: Change }): Promise<StunBinding>
+  /** Asks again, which also keeps the mapping warm; `change` asks for a dial-back, `responsePort` for one to another port. Rejects with ERR_STUN_TIMEOUT, ERR_STUN_BAD_REPLY, ERR_STUN_REFUSED or ERR_CANCELLED. */
+  refresh(request: StunTcpLimits & BindingWishes): Promise<StunBinding>
   /** Ends it by FIN; destroyed when the server has not ended after `dial.lingerMs`. What waits rejects. Idempotent, never rejects. */
   close(): Promise<void>
 }
@@ -85,14 +84,14 @@ class Asker {
   }
 
   /** Sent once: TCP repeats by itself (RFC 8489 section 6.2.2). */
-  ask({ change, timeoutMs, signal }: StunTcpLimits & { readonly change?: Change }): Promise<StunBinding> {
+  ask({ timeoutMs, signal, ...wishes }: StunTcpLimits & BindingWishes): Promise<StunBinding> {
     const what = `the STUN request to ${formatEndpoint(this.server)}`
     return bounded({ signal, timeoutMs, what, onTimeout: () => stunTimeout(this.server, timeoutMs) }, settle => {
       if (!this.#socket.writable) throw badReply(this.server, 'the connection ended')
       const transaction = randomTransaction()
       const key = transaction.toString('hex')
       this.#pending.set(key, { server: this.server, sentAtMs: performance.now(), ...settle })
-      this.#socket.write(encodeBindingRequest(transaction, change))
+      this.#socket.write(encodeBindingRequest(transaction, wishes))
       return () => void this.#pending.delete(key)
     })
   }

@@ -64,8 +64,8 @@ export class StunTcpService {
     if (answer === undefined || !socket.writable) return
     socket.write(answer.bytes)
     if (socket.writableLength > limits.maxUnsentBytes) return void socket.destroy()
-    const { address, port } = answer.change
-    if (address || port) this.#dialler.dial(source, address ? place.other.host ?? local.host : local.host)
+    const { change: { address, port }, port: target } = answer
+    if (address || port) this.#dialler.dial({ host: source.host, port: target }, address ? place.other.host ?? local.host : local.host)
   }
 
   #hasRoomFor(source: string): boolean {

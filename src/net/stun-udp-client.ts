@@ -15,6 +15,8 @@ export interface StunUdpRequest {
   readonly server: Endpoint
   /** CHANGE-REQUEST: asks for a reply from elsewhere; `other` is the server's OTHER-ADDRESS, or what else is known of it. */
   readonly change?: Change & { readonly other: Endpoint }
+  /** Sends by this socket instead, and wants the reply here (RESPONSE-PORT): our port has sent nothing then. Both have to be at one address, without NAT. */
+  readonly through?: StunUdpSocket
   /** Repetitions included. */
   readonly timeoutMs: number
   readonly signal: AbortSignal
@@ -32,6 +34,8 @@ export interface StunUdpSocket {
   request(request: StunUdpRequest): Promise<StunBinding>
   /** What waits rejects with ERR_CANCELLED; resolves when the port is free. Idempotent, never rejects. */
   close(): Promise<void>
+  /** @internal */
+  send(bytes: Buffer, server: Endpoint, onSent: (error: Error | null) => void): void
 }
 
 /** Opens a UDP socket at an address of this machine; port 0 = any free one. Rejects with ERR_PORT_IN_USE, ERR_NO_INTERFACE or ERR_LISTEN. */
@@ -55,17 +59,17 @@ class UdpClient implements StunUdpSocket {
     socket.on('message', (bytes, source) => this.#receive(bytes, source))
   }
 
-  request({ server, change, timeoutMs, signal }: StunUdpRequest): Promise<StunBinding> {
+  request({ server, change, through = this, timeoutMs, signal }: StunUdpRequest): Promise<StunBinding> {
     const what = `the STUN request to ${formatEndpoint(server)}`
     return bounded({ signal, timeoutMs, what, onTimeout: () => stunTimeout(server, timeoutMs) }, settle => {
       if (this.#isClosing) throw closedError(what)
       const transaction = randomTransaction()
       const key = transaction.toString('hex')
-      const bytes = encodeBindingRequest(transaction, change)
+      const bytes = encodeBindingRequest(transaction, { ...(change && { change }), ...(through !== this && { responsePort: this.local.port }) })
       const onSent = (error: Error | null) => {
         if (error !== null && isFinal(error)) settle.reject(toDialError(error, formatEndpoint(server)))
       }
-      const send = () => this.#socket.send(bytes, server.port, server.host, onSent)
+      const send = () => through.send(bytes, server, onSent)
       const [, ...later] = sendTimes(timeoutMs)
       const pending = { server, ...(change && { replyFrom: changedOrigin(server, change.other, change) }), sentAtMs: performance.now(), ...settle }
       this.#pending.set(key, pending)
@@ -85,6 +89,10 @@ class UdpClient implements StunUdpSocket {
       this.#socket.close()
     }
     return this.#closed
+  }
+
+  send(bytes: Buffer, server: Endpoint, onSent: (error: Error | null) => void): void {
+    if (!this.#isClosing) this.#socket.send(bytes, server.port, server.host, onSent)
   }
 
   #receive(bytes: Buffer, { address, port }: RemoteInfo): void {

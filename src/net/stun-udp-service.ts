@@ -18,10 +18,10 @@ export function serveStunUdp(hosts: readonly string[], ports: readonly [number, 
         if (!rate.take(address, performance.now())) return
         const answer = answerBinding(bytes, { host: unmapped(address), port }, place)
         if (answer === undefined) return
-        const { change } = answer
+        const { change, port: target } = answer
         const from = sockets[change.port ? 1 - p : p]?.[change.address ? 1 - h : h]
         if (from === undefined || from.getSendQueueSize() > defaults.stun.responder.maxUnsentBytes) return
-        from.send(answer.bytes, port, address, () => {})
+        from.send(answer.bytes, target, address, () => {})
       })
     }
   }

@@ -37,16 +37,17 @@ export class Dialler {
     this.#options = options
   }
 
-  /** Starts the best direct dial; false where there is none that may be. `drop` ends it if nobody takes it over. */
-  startAhead({ sessionKey, sessionId, attemptId, strategies, mode, target: { peerId, endpoints } }: HeadStart): boolean {
+  /** Starts the best direct dial; undefined where there is none that may be. Whoever reaches for it takes it over; `drop` ends it. */
+  startAhead({ sessionKey, sessionId, attemptId, strategies, mode, target: { peerId, endpoints } }: HeadStart): OutgoingChannel | undefined {
     const isFirst = mode === 'race' ? strategies.includes('direct') : strategies[0] === 'direct'
-    if (!isFirst || endpoints === undefined) return false
+    if (!isFirst || endpoints === undefined) return undefined
     const [best] = planDials({ ...endpoints, own: this.#options.own(), mayDialPrivate: true })
-    if (best === undefined || best.skip !== undefined) return false
+    if (best === undefined || best.skip !== undefined) return undefined
     const { remote, bind } = best
     const request: OutgoingRequest = { remote, bind, peerId, role: 'initiator', sessionKey, sessionId, attemptId, timeoutMs: defaults.dial.timeoutMs }
-    this.#headStarts.set(sessionKey, { way: wayOf(request), outgoing: this.#start(request) })
-    return true
+    const outgoing = this.#start(request)
+    this.#headStarts.set(sessionKey, { way: wayOf(request), outgoing })
+    return outgoing
   }
 
   /** The channel that has a head start, or a new one. The caller owns it. Throws ERR_BUDGET: a dial on behalf of a stranger costs from the budget of its target. */

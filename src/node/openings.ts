@@ -44,7 +44,6 @@ export class Openings {
     const entry = this.#options.registry.get(channel.owner ?? '')
     if (entry?.facts.role !== 'initiator' || entry.opening !== undefined) return
     this.#open(entry, channel)
-    entry.beginSoon()
   }
 
   /** Initiator: sends OPEN on a channel of the table, unless that was done ahead. */
@@ -167,8 +166,11 @@ export class Openings {
     const { clock, pool } = this.#options
     const { sessionId: id, role, protocol } = entry.facts
     entry.peerId = peerId
-    entry.session ??= new Session({ id, role, peerId, protocol, clock, pool })
-    return entry.session
+    if (entry.session !== undefined) return entry.session
+    const session = (entry.session = new Session({ id, role, peerId, protocol, clock, pool }))
+    // a short pipe may be over before its machine has begun
+    session.events$.subscribe(() => entry.begin())
+    return session
   }
 
   /** The pipe on its first path, or on another. */

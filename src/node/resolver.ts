@@ -20,8 +20,9 @@ export interface ResolverOptions {
 }
 
 interface AddressFacts {
-  readonly topic: string
   readonly brokers: readonly string[]
+  /** Our own list in the order of the peer's topic. */
+  readonly ranked: readonly string[]
   readonly endpoints: PeerTarget['endpoints']
 }
 
@@ -71,10 +72,10 @@ export class Resolver {
 
   #targetOf(record: AddressRecord): PeerTarget {
     const { pool, peers } = this.#options
-    const { topic, brokers, endpoints } = this.#factsOf(record)
+    const { brokers, ranked, endpoints } = this.#factsOf(record)
     peers.learnDoorKey(record.id, record.doorKey)
     const named = brokers.filter(brokerId => pool.isUsable(brokerId))
-    return { peerId: record.id, brokers: [...new Set([...named.slice(0, defaults.signalling.foreignMax), ...pool.ranked(topic)])], endpoints }
+    return { peerId: record.id, brokers: [...new Set([...named.slice(0, defaults.signalling.foreignMax), ...ranked])], endpoints }
   }
 
   /** What follows from an address alone; worked out once for those that are remembered. */
@@ -83,7 +84,7 @@ export class Resolver {
     if (known !== undefined) return known
     const isSameMachine = this.#options.peers.isSameMachine(record.id, record.machineTag)
     const facts: AddressFacts = {
-      topic: nodeTopic(decodePeerId(record.id)),
+      ranked: this.#options.pool.ranked(nodeTopic(decodePeerId(record.id))),
       brokers: record.brokers.map(url => formatBrokerUrl(parseBrokerUrl(url))),
       endpoints: record.interfaces.length === 0 ? undefined : { interfaces: record.interfaces, isSameMachine },
     }

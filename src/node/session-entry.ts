@@ -2,6 +2,8 @@ import type { ActorRefFrom } from 'xstate'
 import type { attemptMachine } from '../../machines/attempt/attempt.machine.js'
 import type { AttemptContext } from '../../machines/attempt/attempt.types.js'
 import type { connectionMachine } from '../../machines/connection/connection.machine.js'
+import { defaults } from '../config/defaults.js'
+import type { Clock } from '../net/clock.js'
 import type { SessionPipe } from '../streams/pipe/session-pipe.js'
 import type { Session } from '../streams/session/session.js'
 import type { KeptExchange } from './offer-exchange.js'
@@ -36,18 +38,20 @@ export class SessionEntry {
   opening: Opening | undefined
   /** One per round. */
   readonly exchanges: KeptExchange[] = []
+  readonly #clock: Clock
   readonly #make: (entry: SessionEntry) => ConnectionActor
   #actor: ConnectionActor | undefined
   #pipe: SessionPipe | undefined
   /** What the machine has yet to be told; a handful. */
   readonly #behind: (() => void)[] = []
-  #onBegun: (() => void) | undefined
+  #onMade: (() => void) | undefined
   #onShown: ((pipe: SessionPipe) => void) | undefined
 
   /** `make` makes the actor, once; it is started here. */
-  constructor(facts: SessionFacts, peerId: string | undefined, make: (entry: SessionEntry) => ConnectionActor) {
+  constructor(facts: SessionFacts, peerId: string | undefined, clock: Clock, make: (entry: SessionEntry) => ConnectionActor) {
     this.facts = facts
     this.peerId = peerId
+    this.#clock = clock
     this.#make = make
   }
 
@@ -71,21 +75,22 @@ export class SessionEntry {
   begin(): void {
     if (this.#actor === undefined) {
       this.#actor = this.#make(this)
+      // before it starts, for it may go all the way in one turn
+      this.#onMade?.()
       this.#actor.start()
-      this.#onBegun?.()
     }
     for (let tell = this.#behind.shift(); tell !== undefined; tell = this.#behind.shift()) tell()
   }
 
-  /** Begins one turn of the event loop later, or when somebody looks. */
+  /** Begins a little later: `machineLagMs`, or when somebody looks, or the session has news. */
   beginSoon(): void {
-    setImmediate(() => this.begin())
+    this.#clock.after(defaults.attempt.machineLagMs, () => this.begin())
   }
 
-  /** Tells the machine something one turn later, or when somebody looks at it. */
+  /** Tells the machine something, a little later. */
   tellSoon(tell: () => void): void {
     this.#behind.push(tell)
-    setImmediate(() => this.begin())
+    this.beginSoon()
   }
 
   /** Sets the pipe, once, and tells who waits for it. */
@@ -94,10 +99,10 @@ export class SessionEntry {
     this.#onShown?.(pipe)
   }
 
-  /** Who watches the dial: called when the machine runs, and when there is a pipe; at once, or later. */
-  watch(onBegun: () => void, onShown: (pipe: SessionPipe) => void): void {
-    if (this.#actor === undefined) this.#onBegun = onBegun
-    else onBegun()
+  /** Who watches the dial: called when the machine is there, and when there is a pipe; at once, or later. */
+  watch(onMade: () => void, onShown: (pipe: SessionPipe) => void): void {
+    if (this.#actor === undefined) this.#onMade = onMade
+    else onMade()
     if (this.#pipe === undefined) this.#onShown = onShown
     else onShown(this.#pipe)
   }

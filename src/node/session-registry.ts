@@ -98,13 +98,13 @@ export class SessionRegistry {
     const [sessionId, attemptId] = [newId(), newId()]
     const key = initiatorKey(sessionId)
     const startedAtMs = clock.now()
-    const isAhead = target !== undefined && dialler.startAhead({ sessionKey: key, sessionId, attemptId, target, ...attempt })
+    const outgoing = target && dialler.startAhead({ sessionKey: key, sessionId, attemptId, target, ...attempt })
     const entry = this.#add({ key, role: 'initiator', sessionId, attemptId, protocol, peer, firstBytes, startedAtMs }, undefined, {
       role: 'initiator', sessionKey: key, peerId: undefined, protocol,
       attempt: { role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, startedAtMs, policy, ...attempt, ...(target !== undefined && { target }) },
     })
-    if (isAhead) clock.after(defaults.attempt.headStartMs, () => entry.begin())
-    else entry.begin()
+    if (outgoing === undefined) entry.begin()
+    else clock.after(defaults.attempt.headStartMs, () => (outgoing.isConnected ? entry.beginSoon() : entry.begin()))
     return entry
   }
 
@@ -152,7 +152,7 @@ export class SessionRegistry {
   }
 
   #add(facts: SessionFacts, peerId: string | undefined, input: ConnectionInput): SessionEntry {
-    const entry = new SessionEntry(facts, peerId, one => this.#makeActor(one, input))
+    const entry = new SessionEntry(facts, peerId, this.#options.clock, one => this.#makeActor(one, input))
     this.#entries.set(facts.key, entry)
     this.#changes$.next()
     return entry

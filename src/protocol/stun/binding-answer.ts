@@ -5,6 +5,7 @@ import { changedOrigin, changeRequest, type Change } from './change-request.js'
 import { errorCode, unknownAttributes } from './error-code.js'
 import { addFingerprint, verifyFingerprint } from './fingerprint.js'
 import { bindingMethod, closingTypes, decodeMessage, encodeMessage, isClassic, type StunMessage } from './message.js'
+import { responsePort } from './response-port.js'
 import { username } from './texts.js'
 
 /** One of the responder's endpoints, as it took a request. */
@@ -19,6 +20,8 @@ export interface ResponderPlace {
 export interface BindingAnswer {
   readonly bytes: Buffer
   readonly change: Change
+  /** RESPONSE-PORT: to this port of the requester instead. */
+  readonly port: number
 }
 
 /**
@@ -33,7 +36,7 @@ export function answerBinding(bytes: Buffer, source: Endpoint, place: ResponderP
     const fingerprint = verifyFingerprint(request)
     if (fingerprint === 'wrong') return undefined
     const { reply, change } = decide(request, source, place, mayDialBack)
-    return { bytes: fingerprint === 'valid' ? addFingerprint(reply) : reply, change }
+    return { bytes: fingerprint === 'valid' ? addFingerprint(reply) : reply, change, port: readAttribute(request, responsePort) ?? source.port }
   } catch {
     return undefined
   }
@@ -73,4 +76,4 @@ const write = ({ transaction }: StunMessage, kind: 'success' | 'error', attribut
 const noChange: Change = { address: false, port: false }
 
 /** Credentials are not asked for, and ignored where they come (RFC 8489 section 9.1.3 is for who asks). */
-const understood: ReadonlySet<number> = new Set([changeRequest.type, username.type, closingTypes.integrity, closingTypes.integritySha256])
+const understood: ReadonlySet<number> = new Set([changeRequest.type, responsePort.type, username.type, closingTypes.integrity, closingTypes.integritySha256])

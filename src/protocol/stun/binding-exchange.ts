@@ -6,6 +6,7 @@ import { errorCode, unknownAttributes, type StunError } from './error-code.js'
 import { verifyFingerprint } from './fingerprint.js'
 import { isSameHost } from './ip-bytes.js'
 import { bindingMethod, closingTypes, decodeMessage, encodeMessage, isClassic, transactionKey, type StunMessage } from './message.js'
+import { responsePort } from './response-port.js'
 import { nonce, realm, username } from './texts.js'
 
 /** A Binding request that waits for its reply. */
@@ -36,9 +37,18 @@ export type ReplyVerdict<T extends AskedBinding> =
   | { readonly outcome: 'refused'; readonly asked: T; readonly error: StunError }
   | { readonly outcome: 'bad'; readonly asked: T; readonly reason: string }
 
+/** What a Binding request may ask for besides: who replies or dials back, and to which port of ours. */
+export interface BindingWishes {
+  readonly change?: Change
+  readonly responsePort?: number
+}
+
 /** Writes a Binding request; `transaction` from `newTransaction`. */
-export const encodeBindingRequest = (transaction: Buffer, change?: Change): Buffer =>
-  encodeMessage({ class: 'request', method: bindingMethod, transaction }, change === undefined ? [] : [attribute(changeRequest, change)])
+export const encodeBindingRequest = (transaction: Buffer, { change, responsePort: port }: BindingWishes = {}): Buffer =>
+  encodeMessage({ class: 'request', method: bindingMethod, transaction }, [
+    ...(change === undefined ? [] : [attribute(changeRequest, change)]),
+    ...(port === undefined ? [] : [attribute(responsePort, port)]),
+  ])
 
 /**
  * Judges bytes that came from `source`. `pending` holds requests by `transactionKey`. Only a reply to one of them, from the server asked

@@ -1,6 +1,6 @@
 import { Duplex } from 'node:stream'
 import { finished } from 'node:stream/promises'
-import { BehaviorSubject, Observable } from 'rxjs'
+import { BehaviorSubject, Observable, ReplaySubject } from 'rxjs'
 import { defaults } from '../../config/defaults.js'
 import { ThroughlineError, type ErrorCode, type Failure } from '../../errors/index.js'
 import type { Session } from '../session/session.js'
@@ -12,7 +12,8 @@ import type { ConnectionState, Messages, Pipe, PipePath, PipeStats } from './typ
 export class SessionPipe extends Duplex implements Pipe, SessionReader {
   readonly #session: Session
   readonly #path$: BehaviorSubject<PipePath>
-  readonly #state$ = new BehaviorSubject<ConnectionState>('connected')
+  /** Replays its last state also when all is over. */
+  readonly #state$ = new ReplaySubject<ConnectionState>(1)
   #isWanted = false
   #hasEnded = false
   #isClosing = false
@@ -25,6 +26,7 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
     this.#session = session
     this.elapsedMs = elapsedMs
     this.#path$ = new BehaviorSubject(path)
+    this.#state$.next('connected')
     this.on('error', ignore)
     session.attachReader(this)
   }

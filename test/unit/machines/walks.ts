@@ -53,9 +53,9 @@ const candidateWalk: NamedWalk = {
   resting: [],
   facts: ({ record: { status, error, startedAtMs } }: { record: ReturnType<typeof record> }) => [status, error?.code, startedAtMs],
   samples: {
-    'dial.slow': [{ startedAtMs: 1 }],
+    'dial.slow': [{ local: '', startedAtMs: 1 }],
     'dial.connected': [{ startedAtMs: 1, local: '192.0.2.9:1', atMs: 2, rttMs: 1 }],
-    'dial.failed': [{ startedAtMs: 1, failure, atMs: 2 }],
+    'dial.failed': [{ local: '', startedAtMs: 1, failure, atMs: 2 }],
     'secure.done': [{ channelId: 'channel-1', atMs: 3 }],
     'secure.failed': [{ failure: { code: 'ERR_PEER_KEY_MISMATCH', message: 'another key' }, atMs: 3 }],
   },

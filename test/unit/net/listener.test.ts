@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
-import { ownAddresses, sourceFor } from '../../../src/net/interfaces.js'
+import { ownAddresses } from '../../../src/net/interfaces.js'
 import { listen, type Listener } from '../../../src/net/listener.js'
 import { expectNoOpenSockets } from '../../support/open-sockets.js'
 
@@ -74,9 +74,5 @@ describe('our addresses', () => {
 
   it('refuse an empty list', () => {
     expect(() => ownAddresses([])).toThrow(expect.objectContaining({ code: 'ERR_NO_INTERFACE' }))
-  })
-
-  it('find the source of a dial without sending anything', async () => {
-    expect(await sourceFor({ host: '127.0.0.1', port: 9 }, 4)).toBe('127.0.0.1')
   })
 })
