@@ -56,8 +56,8 @@ const replies: readonly Buffer[] = [
 ]
 const requests: readonly Buffer[] = [
   encodeBindingRequest(transaction),
-  encodeBindingRequest(changing, { address: true, port: true }),
-  encodeBindingRequest(Buffer.from('0123456789abcdef'), { address: false, port: true }),
+  encodeBindingRequest(changing, { change: { address: true, port: true } }),
+  encodeBindingRequest(Buffer.from('0123456789abcdef'), { change: { address: false, port: true } }),
   addFingerprint(signMessage(write('request', [attribute(username, 'u')]), key, 'sha256')),
 ]
 const codecs = [

@@ -16,12 +16,12 @@ server.listen(Number(port), host, () => console.log(JSON.stringify({ listening: 
 
 /** Connects, sends random bytes, and compares what comes back. */
 const echoClient = `
-const [host, port, size, timeoutMs, localPort] = process.argv.slice(1)
+const [host, port, size, timeoutMs, localPort, localAddress] = process.argv.slice(1)
 const { createHash, randomBytes } = require('crypto')
 const startedAt = performance.now()
 const say = fact => { console.log(JSON.stringify(fact)); process.exit(0) }
 setTimeout(() => say({ error: 'timeout' }), Number(timeoutMs))
-const socket = require('net').connect({ host, port: Number(port), ...(localPort ? { localPort: Number(localPort) } : {}) })
+const socket = require('net').connect({ host, port: Number(port), ...(localPort ? { localPort: Number(localPort) } : {}), ...(localAddress ? { localAddress } : {}) })
 socket.on('error', error => say({ error: error.code }))
 socket.on('connect', () => {
   const connectMs = performance.now() - startedAt
@@ -90,9 +90,9 @@ export async function startEcho(host: Host, bind: string): Promise<EchoServer> {
   return { port, heard, child }
 }
 
-export async function echo(host: Host, target: string, port: number, options: { size?: number; timeoutMs?: number; localPort?: number } = {}): Promise<EchoResult> {
-  const { size = 1, timeoutMs = 5_000, localPort } = options
-  const args = ['-e', echoClient, target, port, size, timeoutMs, ...(localPort === undefined ? [] : [localPort])].map(String)
+export async function echo(host: Host, target: string, port: number, options: { size?: number; timeoutMs?: number; localPort?: number; localAddress?: string } = {}): Promise<EchoResult> {
+  const { size = 1, timeoutMs = 5_000, localPort = '', localAddress = '' } = options
+  const args = ['-e', echoClient, target, port, size, timeoutMs, localPort, localAddress].map(String)
   return factOf(await host.run(process.execPath, args, { timeoutMs: timeoutMs + 5_000 })) as EchoResult
 }
 

@@ -4,7 +4,7 @@ import { closeSync, fstatSync, openSync, readdirSync, readlinkSync } from 'node:
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { LabTools } from './availability.js'
-import { wiredWord, type Plan } from './topology.js'
+import { readyWord, type Plan } from './topology.js'
 
 /** The process that owns a lab: its namespaces live as long as it does. */
 export interface Anchor {
@@ -32,7 +32,7 @@ sweep() {
     if [ -z "$pids" ]; then break; fi
     kill -9 $pids
   done 2>/dev/null
-  wait # for the forwarders, the shell's own children
+  wait # for the helpers, the shell's own children
 }
 trap sweep EXIT
 trap 'exit 143' HUP INT TERM
@@ -49,7 +49,7 @@ exit 0
 /** Builds the lab; rejects with the commands' own words when one of them fails. The caller owns the anchor. */
 export async function startAnchor(tools: LabTools, plan: Plan): Promise<Anchor> {
   const child = spawn(tools.unshare, [...tools.unshareFlags, tools.sh, '-s'], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, PATH: tools.path } })
-  // Its forwarders hold its stdout too: closed means they are gone as well.
+  // Its helpers hold its stdout too: closed means they are gone as well.
   const closed = once(child, 'close')
   const ended = closed.then(() => {}, () => {})
   let hasEnded = false
@@ -69,10 +69,10 @@ export async function startAnchor(tools: LabTools, plan: Plan): Promise<Anchor> 
   })
   child.stdin.on('error', () => {}) // it ended before it read all: told by its exit
   const ready = new Promise<void>((resolve, reject) => {
-    let awaited = plan.forwarders + 1
+    let awaited = plan.helpers + 1
     createInterface(child.stdout).on('line', line => {
       if (line === builtWord && !hasEnded) namespaces = openNamespaces(child.pid as number)
-      else if (line !== wiredWord) return
+      else if (line !== readyWord) return
       awaited -= 1
       if (awaited === 0) resolve()
     })

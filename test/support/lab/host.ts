@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import type { Anchor } from './anchor.js'
 import type { LabTools } from './availability.js'
-import type { PlannedHost } from './topology.js'
-import type { HostSpawnOptions, RunOptions, RunResult, Site } from './types.js'
+import type { PlannedHost } from './model.js'
+import type { Host, HostSpawnOptions, RunOptions, RunResult } from './types.js'
 
 const maxOutputBytes = 16 << 20
 const killTimeoutMs = 5_000
@@ -53,13 +53,14 @@ export function createLauncher(tools: LabTools, anchor: Anchor): Launcher {
   }
 }
 
-export function createHost(planned: PlannedHost, launcher: Launcher): Site {
+export function createHost(planned: PlannedHost, launcher: Launcher): Host {
   const { name, namespace, ipv4, ipv6, externalIpv4 } = planned
   return {
     name,
     ipv4,
     ...(ipv6 === undefined ? {} : { ipv6 }),
     externalIpv4,
+    namespace,
     spawn: (command, args = [], options = {}) => launcher.spawn(namespace, command, args, options),
     run: (command, args, options) => run(launcher, planned, command, args, options),
   }
