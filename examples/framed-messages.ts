@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { createNode } from 'throughline'
 
-const options = () => ({ identity: { seed: randomBytes(32) }, mqtt: [] })
+const options = () => ({ identity: { seed: randomBytes(32) }, mqtt: [], stun: [], ntp: [] })
 const [server, client] = await Promise.all([createNode(options()), createNode({ ...options(), inbound: false })])
 
 server.handle('example-upper/1', async pipe => {

@@ -1,8 +1,10 @@
 import type { AnyStateMachine } from 'xstate'
 import { attemptMachine } from './attempt/attempt.machine.js'
 import { candidateMachine } from './candidate/candidate.machine.js'
+import { clockMachine } from './clock/clock.machine.js'
 import { connectionMachine } from './connection/connection.machine.js'
 import { directMachine } from './direct/direct.machine.js'
+import { natProbeMachine } from './nat-probe/nat-probe.machine.js'
 import { nodeMachine } from './node/node.machine.js'
 import { pipeSessionMachine } from './pipe-session/pipe-session.machine.js'
 import { reverseMachine } from './reverse/reverse.machine.js'
@@ -17,6 +19,8 @@ export const machines: Readonly<Record<string, AnyStateMachine>> = {
   reverse: reverseMachine,
   candidate: candidateMachine,
   signalling: signallingMachine,
+  natProbe: natProbeMachine,
+  clock: clockMachine,
   pipeSession: pipeSessionMachine,
 }
 

@@ -19,7 +19,7 @@ export const start: Measurement = {
     const rounds = { idle: [] as number[], online: [] as number[] }
     try {
       const mqtt = await startBroker(loopback(), children)
-      const args = [commandPath, 'listen', '--echo', '--json', '--mqtt', mqtt, '--identity', join(folder, 'identity.pem')]
+      const args = [commandPath, 'listen', '--echo', '--json', '--mqtt', mqtt, '--stun', 'none', '--ntp', 'none', '--identity', join(folder, 'identity.pem')]
       for (let round = 0; round <= runs; round++) {
         const idle = await timeToExit(['-e', '0'])
         const { elapsedMs, line } = await timeToLine(args, { ...process.env, HOME: folder })

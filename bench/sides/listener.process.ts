@@ -52,7 +52,7 @@ async function serveTls(cipher: 'default' | 'aes128') {
 
 async function serveNode(mqtt: string): Promise<string> {
   const { createNode } = await importLibrary()
-  const node = await createNode({ identity: { seed: newSeed() }, mqtt: [mqtt], name: 'bench' })
+  const node = await createNode({ identity: { seed: newSeed() }, mqtt: [mqtt], stun: [], ntp: [], name: 'bench' })
   node.pipes$.subscribe(echo)
   node.handle('sink', sink)
   await node.settled()

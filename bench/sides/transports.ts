@@ -47,7 +47,7 @@ async function tlsOpener(host: string, ports: { readonly echo: number; readonly 
 
 async function pipeOpener(mqtt: string, address: string): Promise<Opener> {
   const { createNode } = await importLibrary()
-  const node = await createNode({ identity: { seed: newSeed() }, mqtt: [mqtt], name: 'bench' })
+  const node = await createNode({ identity: { seed: newSeed() }, mqtt: [mqtt], stun: [], ntp: [], name: 'bench' })
   await node.settled()
   return (service, firstBytes) => node.connect(address, { protocol: service === 'echo' ? '' : service, ...(firstBytes !== undefined && { firstBytes }) })
 }

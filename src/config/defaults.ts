@@ -273,6 +273,10 @@ export const defaults = {
     refreshMs: 10 * minute,
     /** A change of network comes as several events. */
     settleMs: 300,
+    /** A spare punch port asks its server again, so that neither the NAT nor the server forgets it; many drop what is silent for a minute. */
+    spareRefreshMs: 30 * second,
+    /** Connecting it, and each of its questions. */
+    spareTimeoutMs: 4 * second,
     /** First wait after nobody answered; it doubles, each wait a random part of it. */
     retryMinMs: 2 * second,
     /** Its ceiling. */

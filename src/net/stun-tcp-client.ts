@@ -98,7 +98,8 @@ class Asker {
 
   end(): Promise<void> {
     for (const { reject } of [...this.#pending.values()]) reject(new ThroughlineError('ERR_CANCELLED', `the connection to ${formatEndpoint(this.server)} was closed`))
-    this.#socket.end()
+    // nobody needs what may still come; the FIN is with the kernel then
+    this.#socket.end(() => this.#socket.destroy())
     this.#linger ??= setTimeout(() => this.#socket.destroy(), defaults.dial.lingerMs)
     if (this.#socket.closed) clearTimeout(this.#linger)
     return this.closed

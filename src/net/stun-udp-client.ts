@@ -3,6 +3,7 @@ import { ThroughlineError } from '../errors/index.js'
 import { formatEndpoint, type Endpoint } from '../protocol/endpoint.js'
 import { encodeBindingRequest, judgeReply } from '../protocol/stun/binding-exchange.js'
 import { changedOrigin, type Change } from '../protocol/stun/change-request.js'
+import { transactionKey } from '../protocol/stun/message.js'
 import { sendTimes } from '../protocol/stun/retransmission.js'
 import { bounded } from './bounded.js'
 import { errnoOf, toDialError } from './socket-errors.js'
@@ -34,8 +35,10 @@ export interface StunUdpSocket {
   request(request: StunUdpRequest): Promise<StunBinding>
   /** What waits rejects with ERR_CANCELLED; resolves when the port is free. Idempotent, never rejects. */
   close(): Promise<void>
-  /** @internal */
-  send(bytes: Buffer, server: Endpoint, onSent: (error: Error | null) => void): void
+  /** Tells whether a request with this transaction, of another socket of ours, arrives in time: a hairpin. Rejects with ERR_CANCELLED. */
+  hears(transaction: Buffer, limits: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<boolean>
+  /** Sends bytes as they are. */
+  send(bytes: Buffer, server: Endpoint, onSent?: (error: Error | null) => void): void
 }
 
 /** Opens a UDP socket at an address of this machine; port 0 = any free one. Rejects with ERR_PORT_IN_USE, ERR_NO_INTERFACE or ERR_LISTEN. */
@@ -49,6 +52,8 @@ class UdpClient implements StunUdpSocket {
   ignored = 0
   readonly #socket: Socket
   readonly #pending = new Map<string, PendingBinding>()
+  /** Bounded by who waits. */
+  readonly #awaited = new Map<string, () => void>()
   readonly #closed: Promise<void>
   #isClosing = false
 
@@ -91,11 +96,27 @@ class UdpClient implements StunUdpSocket {
     return this.#closed
   }
 
-  send(bytes: Buffer, server: Endpoint, onSent: (error: Error | null) => void): void {
+  async hears(transaction: Buffer, { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<boolean> {
+    const key = transaction.toString('hex')
+    const silence = new ThroughlineError('ERR_STUN_TIMEOUT', 'nothing arrived')
+    try {
+      await bounded<void>({ signal, timeoutMs, what: 'the wait for a hairpin', onTimeout: () => silence }, ({ resolve }) => {
+        this.#awaited.set(key, resolve)
+        return () => this.#awaited.delete(key)
+      })
+      return true
+    } catch (error) {
+      if (error === silence) return false
+      throw error
+    }
+  }
+
+  send(bytes: Buffer, server: Endpoint, onSent: (error: Error | null) => void = () => {}): void {
     if (!this.#isClosing) this.#socket.send(bytes, server.port, server.host, onSent)
   }
 
   #receive(bytes: Buffer, { address, port }: RemoteInfo): void {
+    this.#awaited.get(transactionKey(bytes) ?? '')?.()
     const verdict = judgeReply(bytes, { host: address, port }, this.#pending)
     if (!settleBinding(verdict, 'udp', this.local)) this.ignored += 1
   }

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { distinctUntilChanged, map, Observable, startWith, Subject } from 'rxjs'
+import { distinctUntilChanged, map, merge, Observable, startWith, Subject } from 'rxjs'
 import type { PeerTarget } from '../../machines/attempt/attempt.types.js'
 import { defaults } from '../config/defaults.js'
+import { publicServers } from '../config/public-servers.js'
 import { ThroughlineError } from '../errors/index.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
 import { ipScope, isInPrefix } from '../nat/ip-scope.js'
@@ -18,6 +19,7 @@ import { encodeAddressBytes } from '../protocol/address.js'
 import { encodeBase32 } from '../protocol/base32.js'
 import type { BrokerUrl } from '../protocol/broker-url.js'
 import { parseEndpoint } from '../protocol/endpoint.js'
+import type { InterfaceRecord } from '../protocol/interface-record.js'
 import type { Identity } from '../protocol/identity.js'
 import { Mailroom } from '../streams/mailroom/mailroom.js'
 import { WindowPool } from '../streams/session/window-pool.js'
@@ -27,6 +29,7 @@ import { Dialler } from './dialler.js'
 import { Homes } from './homes.js'
 import { InboundSockets } from './inbound-sockets.js'
 import { interfaceRecords } from './local-endpoints.js'
+import { NetworkWatch } from './network-watch.js'
 import { exchangeOffer$, type ExchangeOptions } from './offer-exchange.js'
 import { OfferDesk } from './offer-desk.js'
 import { Openings, type OpeningsOptions } from './openings.js'
@@ -35,6 +38,8 @@ import { provideConnectionMachine } from './provide-machines.js'
 import { Resolver } from './resolver.js'
 import type { Handler } from './handlers.js'
 import { SessionRegistry } from './session-registry.js'
+import { StunServers } from './stun-servers.js'
+import { TimeKeeper } from './time-keeper.js'
 import type { NodeOptions } from './types.js'
 
 /** What a node is made of. */
@@ -54,6 +59,8 @@ export class NodeCore {
   readonly pool: BrokerPool
   readonly homes: Homes
   readonly registry: SessionRegistry
+  readonly time: TimeKeeper
+  readonly network: NetworkWatch
   readonly windows = new WindowPool(defaults.session.windowPool)
   /** Our address changed, or something `network$` shows. */
   readonly changes$ = new Subject<void>()
@@ -87,6 +94,9 @@ export class NodeCore {
     })
     this.homes = new Homes(this.pool, clock, [this.#mailroom.topic, this.#mailroom.inbox])
     this.#resolver = new Resolver({ pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, clock })
+    this.time = new TimeKeeper({ clock, servers: options.ntp ?? publicServers.ntp, inspect })
+    this.network = new NetworkWatch({ servers: new StunServers(options.stun ?? publicServers.stun), inspect })
+    merge(this.time.changes$, this.network.changes$).subscribe(() => this.changes$.next())
     const securer = new Securer(identity)
     this.#inbound = new InboundSockets(securer, {
       onOpen: (channel, hello, open) => (this.#isInbound ? openings.received(channel, hello, open) : channel.end()),
@@ -140,6 +150,8 @@ export class NodeCore {
     }
     if (this.#isClosing) throw new ThroughlineError('ERR_CANCELLED', 'the node was closed while it opened')
     this.#poll()
+    this.time.start()
+    this.network.update(this.#own)
     return this.listenPort
   }
 
@@ -168,7 +180,7 @@ export class NodeCore {
     this.#sequence = Math.max(this.#sequence + 1, Math.floor(this.clock.wallNow()))
     return encodeAddressBytes({
       sequence: this.#sequence, brokers: this.homes.current, doorKey: this.identity.doorKey, machineTag: this.#peers.ownTag,
-      interfaces: withEndpoints ? this.#interfaces() : [],
+      interfaces: withEndpoints ? this.interfaces : [],
     }, this.identity)
   }
 
@@ -181,6 +193,8 @@ export class NodeCore {
     this.#isClosing = true
     this.#stopPolling?.()
     this.#inbound.close()
+    this.time.close()
+    const watched = this.network.close()
     const pipes = [...this.registry.entries].map(async ({ actor, pipe }) => {
       if (pipe === undefined) return actor.send({ type: 'connection.cancel', failure: { code: 'ERR_CANCELLED', message: 'the node was closed' } })
       const cancel = this.clock.after(defaults.session.leaveAfterMs, () => pipe.isIdle || pipe.abort('ERR_NODE_CLOSED'))
@@ -190,7 +204,7 @@ export class NodeCore {
     await Promise.all([...pipes, this.registry.idle()])
     this.homes.close()
     await this.#opening
-    await Promise.all([this.#listener?.close(), this.pool.close(), this.#channels.disposeAll()])
+    await Promise.all([watched, this.#listener?.close(), this.pool.close(), this.#channels.disposeAll()])
     await this.#lock?.release()
     this.changes$.complete()
   }
@@ -199,8 +213,9 @@ export class NodeCore {
     return this.#options.inbound !== false
   }
 
-  #interfaces() {
-    return interfaceRecords(this.#own, this.listenPort)
+  /** What our address says of where we listen. */
+  get interfaces(): readonly InterfaceRecord[] {
+    return interfaceRecords(this.#own, this.listenPort, address => this.network.tcpAt(address))
   }
 
   #isLocal({ remote }: Channel): boolean {
@@ -211,7 +226,7 @@ export class NodeCore {
   #openDesk(): void {
     const desk = new OfferDesk({
       pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, access: this.access, budget: this.budget, clock: this.clock,
-      ownInterfaces: () => this.#interfaces(),
+      ownInterfaces: () => this.interfaces,
       addressFor: withEndpoints => this.addressBytes(withEndpoints),
       onOffer: (peerId, message, received, leave) => this.registry.offer(peerId, message, received, leave),
       onCancel: (peerId, session) => this.registry.cancel(peerId, session),
@@ -226,7 +241,7 @@ export class NodeCore {
   #wire(dialler: Dialler, openings: () => Openings, handler: NodeCoreOptions['handler']): ReturnType<typeof provideConnectionMachine> {
     const { clock, budget, access, pool } = this
     const exchange: ExchangeOptions = {
-      pool, mailroom: this.#mailroom, peers: this.#peers, clock, ownInterfaces: () => this.#interfaces(), keep: (key, kept) => this.registry.keep(key, kept),
+      pool, mailroom: this.#mailroom, peers: this.#peers, clock, ownInterfaces: () => this.interfaces, keep: (key, kept) => this.registry.keep(key, kept),
     }
     return provideConnectionMachine({
       channels: this.#channels, clock, budget, access, handler,
@@ -250,6 +265,8 @@ export class NodeCore {
       if (JSON.stringify(own) === JSON.stringify(this.#own)) return
       this.#own = own
       this.pool.retryAll()
+      this.network.update(own)
+      this.time.networkChanged()
       this.changes$.next()
     })
   }

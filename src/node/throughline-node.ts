@@ -79,7 +79,9 @@ export class ThroughlineNode implements Node {
 
   get degraded(): readonly string[] {
     const missing = this.#core.homes.isOnline ? [] : ['signalling']
-    return [...missing, ...notInThisVersion]
+    const { network, time } = this.#core
+    const isKnown = network.interfaces.some(({ external }) => external !== null)
+    return [...missing, ...(isKnown ? [] : ['stun']), ...(time.summary === undefined ? ['clock'] : []), ...notInThisVersion]
   }
 
   async connect(peer: string, options: DialOptions = {}): Promise<Pipe> {
@@ -111,7 +113,8 @@ export class ThroughlineNode implements Node {
   }
 
   async settled({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const { homes, pool } = this.#core
+    const { homes, network, time, changes$ } = this.#core
+    const isSettled = () => homes.isSettled && network.isSettled && time.isSettled
     const limit = AbortSignal.timeout(defaults.node.settledMaxMs)
     await new Promise<void>((resolve, reject) => {
       const settle = (conclude: () => void) => {
@@ -124,9 +127,9 @@ export class ThroughlineNode implements Node {
       const onAbort = () => settle(() => reject(signal?.reason))
       limit.addEventListener('abort', onLimit)
       signal?.addEventListener('abort', onAbort)
-      const subscription = pool.changes$.subscribe({ next: () => homes.isSettled && settle(resolve), complete: onLimit })
+      const subscription = changes$.subscribe({ next: () => isSettled() && settle(resolve), complete: onLimit })
       if (signal?.aborted === true) onAbort()
-      else if (homes.isSettled) settle(resolve)
+      else if (isSettled()) settle(resolve)
     })
   }
 
@@ -152,7 +155,7 @@ export class ThroughlineNode implements Node {
 
   /** A new signature only when what it signs has changed. */
   #refreshAddress(): void {
-    const facts = JSON.stringify([this.#core.homes.current, this.#core.ownAddresses])
+    const facts = JSON.stringify([this.#core.homes.current, this.#core.interfaces])
     if (facts === this.#addressFacts || this.#closing !== undefined) return
     this.#addressFacts = facts
     this.#address$.next(this.#core.address)
@@ -161,9 +164,11 @@ export class ThroughlineNode implements Node {
   #addressFacts = ''
 
   #network(): NetworkSummary {
-    const { ownAddresses, listenPort, pool, budget, windows } = this.#core
+    const { network, time, listenPort, pool, budget, windows } = this.#core
     return {
-      interfaces: ownAddresses.map(({ interfaceName, family, address }) => ({ name: interfaceName, family, local: address })),
+      interfaces: network.interfaces,
+      clock: time.summary ?? null,
+      ...(time.failure !== undefined && { clockError: time.failure }),
       listenPort,
       brokers: pool.status,
       budgets: { ...budget.use, windowBytes: { used: windows.lent, limit: windows.limit } },
@@ -182,7 +187,7 @@ async function serve(pipe: Pipe, handler: (pipe: Pipe) => void | Promise<void>):
 }
 
 /** Services of the contract that this version does not have yet. */
-const notInThisVersion = ['stun', 'clock', 'portMapping']
+const notInThisVersion = ['portMapping']
 
 type NodeSnapshot = ReturnType<NodeActor['getSnapshot']>
 

@@ -3,7 +3,7 @@ import type { AnyActorRef, InspectionEvent } from 'xstate'
 import type { CandidateRecord, Verdict } from '../../machines/shared/candidate.types.js'
 import type { AttemptMode, Strategy } from '../../machines/strategies.js'
 import type { ErrorCode, Failure } from '../errors/index.js'
-import type { Family } from '../protocol/endpoint.js'
+import type { InterfaceProfile } from '../nat/nat-profile.js'
 import type { ConnectionState, Pipe } from '../streams/pipe/types.js'
 
 export type { ConnectionState, Messages, Pipe, PipePath, PipeStats, Scope } from '../streams/pipe/types.js'
@@ -90,9 +90,30 @@ export interface Attempt {
   report(): AttemptReport
 }
 
+/** What is known of the network by one interface and family. `profile`s are all unknown until the first enumeration ended. */
+export interface NetworkInterface extends InterfaceProfile {
+  /** `stale`: the network changed since, or nobody answered the last time; what is told was true before. */
+  readonly state: 'sampling' | 'known' | 'stale'
+  /** Why nothing, or nothing new, could be learnt. */
+  readonly error?: Failure
+}
+
+/** How far this node's clock (`Date.now` when the process started, monotonic since) is off true time. */
+export interface ClockSummary {
+  /** True time = ours + this. */
+  readonly offsetMs: number
+  /** The error is smaller. */
+  readonly uncertaintyMs: number
+  /** The servers that agree. */
+  readonly source: string
+}
+
 /** What a node knows about its network; grows as probes answer. */
 export interface NetworkSummary {
-  readonly interfaces: readonly { readonly name: string; readonly family: Family; readonly local: string }[]
+  readonly interfaces: readonly NetworkInterface[]
+  /** Null while unsynchronised; `clockError` tells why, once that is known. */
+  readonly clock: ClockSummary | null
+  readonly clockError?: Failure
   readonly listenPort: number
   readonly brokers: readonly { readonly url: string; readonly state: string; readonly rttMs?: number }[]
   readonly budgets: Readonly<Record<string, { readonly used: number; readonly limit: number }>>

@@ -8,7 +8,7 @@ describe('a handler that fails', () => {
     ['throws', () => { throw new Error('boom') }],
     ['rejects', () => Promise.reject(new Error('boom'))],
   ])('ends its pipe with a code on both sides when it %s', async (_how, fail) => {
-    const node = await createNode({ identity: { seed: randomBytes(32) }, mqtt: [] })
+    const node = await createNode({ identity: { seed: randomBytes(32) }, mqtt: [], stun: [], ntp: [] })
     onTestFinished(() => node.close())
     let tell: (error: unknown) => void
     const here = new Promise(resolve => (tell = resolve))

@@ -33,7 +33,7 @@ beforeAll(async () => {
   broker = await startBroker({ users: { [user]: password } })
   const mqtt = [broker.url.replace('mqtt://', `mqtt://${user}:${password}@`)]
   const open = async (seed: Uint8Array, options: object = {}) => {
-    const node = await createNode({ identity: { seed }, mqtt, inspect: event => recorder.inspect(event), ...options })
+    const node = await createNode({ identity: { seed }, mqtt, stun: [], ntp: [], inspect: event => recorder.inspect(event), ...options })
     nodes.push(node)
     return node
   }

@@ -73,7 +73,7 @@ export class Cli {
     this.#ownHome = home === undefined ? newHome() : undefined
     const folder = home ?? this.#ownHome ?? ''
     this.child = machine.spawn(process.execPath, [main, ...words, ...offline, ...mqtt.flatMap(url => ['--mqtt', url]), ...args], {
-      cwd: folder, stdio: 'pipe', env: { PATH: process.env['PATH'], HOME: folder, ...env },
+      cwd: folder, stdio: 'pipe', env: { PATH: process.env['PATH'], HOME: folder, THROUGHLINE_STUN: 'none', THROUGHLINE_NTP: 'none', ...env },
     })
     this.child.stdin?.on('error', () => {}) // it may end before it has read everything
     const lines = createInterface(this.child[eventsOn] ?? Readable.from([]))

@@ -36,7 +36,7 @@ const recorder = reportFile === '' ? undefined : createRecorder(reportFile)
 /** Keys live in memory only. Alice takes no inbound role; Bob lets nobody in but her. */
 const openNode = (): Promise<Node> =>
   createNode({
-    identity: { seed: randomBytes(32) }, name: role, mqtt: [broker],
+    identity: { seed: randomBytes(32) }, name: role, mqtt: [broker], stun: [], ntp: [],
     ...(role === 'alice' ? { inbound: false } : { allow: [peerId] }),
     inspect(event) {
       recorder?.inspect(event)

@@ -3,7 +3,7 @@ import { formatEndpoint, type Endpoint } from '../../protocol/endpoint.js'
 import type { Transport } from '../nat-profile.js'
 import { agree, type Agreement } from './agreement.js'
 import { classifyTransport } from './classify.js'
-import { wasSent, type FilterAsk, type FilteringProbe, type MappingProbe, type PortSlot, type Probe, type ProbeBatch, type ProbeRound } from './probes.js'
+import { mappedOf, wasSent, type FilterAsk, type FilteringProbe, type MappingProbe, type PortSlot, type Probe, type ProbeBatch, type ProbeRound } from './probes.js'
 import { otherEndpoints } from './servers.js'
 
 const policy = defaults.natProbe
@@ -80,13 +80,16 @@ function behaveBatch(input: PlanInput, agreement: Agreement, index: number, mapp
   const { transport } = input
   const slots = slotsFrom(index)
   const servers = byMerit(input, agreement)
-  const probes: Probe[] = servers.slice(0, policy.filterServers).flatMap(server => filterProbes(input, server, mapping, slots))
+  // who dials back over TCP shows only when asked
+  const asked = servers.slice(0, transport === 'udp' ? policy.filterServers : policy.discoverServers)
+  const probes: Probe[] = asked.flatMap(server => filterProbes(input, server, mapping, slots))
   const [server] = servers
   if (server === undefined) return undefined
   if (mapping === 'endpoint-independent') probes.push({ kind: 'hairpin', slots: [slots.next(), slots.next()], server, to: server })
   if (probes.length === 0) return undefined
-  // of the first server: a second that is far away is not worth the wait
-  const rttMs = Math.min(...agreement.trusted.filter(one => formatEndpoint(one.server) === formatEndpoint(server)).map(one => one.rttMs))
+  // of the slowest that is asked: silence has to mean something
+  const isAsked = new Set(asked.map(formatEndpoint))
+  const rttMs = Math.max(...agreement.trusted.filter(one => isAsked.has(formatEndpoint(one.to))).map(one => one.rttMs))
   const maxMs = Math.min(policy.maxMs, policy.behaveRtts * rttMs + policy.slackMs + (transport === 'udp' ? (policy.filterTries - 1) * policy.filterGapMs : 0))
   return { ...batchOf(transport, 'behave', index, probes), maxMs: Math.max(maxMs, policy.hairpinMs) }
 }
@@ -107,11 +110,16 @@ function filterProbes({ transport, rounds }: PlanInput, server: Endpoint, mappin
   return transport === 'udp' ? asks.map(one => probeOf(one, policy.filterTries)) : asks.flatMap(one => [probeOf(one, 1), probeOf(one, 1)])
 }
 
-/** Servers that are believed and answered by this transport: those with other endpoints first, then by round trip. */
-function byMerit({ rounds }: PlanInput, { trusted }: Agreement): readonly Endpoint[] {
+/** Servers that are believed and answered by this transport: first those whose other endpoints are known to answer, then those that have some, then by round trip. */
+function byMerit({ rounds, transport }: PlanInput, { trusted }: Agreement): readonly Endpoint[] {
+  const answering = new Set(mappedOf(rounds, transport).map(({ to }) => formatEndpoint(to)))
   const named = trusted.filter(({ server, to }) => formatEndpoint(server) === formatEndpoint(to))
-  const merit = named.map(({ server, rttMs }) => ({ server, rttMs, others: Object.keys(otherEndpoints(rounds, server)).length }))
-  return unique(merit.sort((a, b) => b.others - a.others || a.rttMs - b.rttMs).map(({ server }) => server))
+  const merit = named.map(({ server, rttMs }) => {
+    const { port, address, both } = otherEndpoints(rounds, server)
+    const others = [port, address, both].filter(other => other !== undefined)
+    return { server, rttMs, others: others.length, alive: others.filter(other => answering.has(formatEndpoint(other))).length }
+  })
+  return unique(merit.sort((a, b) => b.alive - a.alive || b.others - a.others || a.rttMs - b.rttMs).map(({ server }) => server))
 }
 
 const batchOf = (transport: Transport, purpose: ProbeBatch['purpose'], index: number, probes: readonly Probe[]): ProbeBatch => ({ transport, purpose, index, probes, maxMs: policy.maxMs })

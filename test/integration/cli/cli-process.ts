@@ -22,7 +22,7 @@ export interface CliProcess {
 export function startCli(...args: string[]): CliProcess {
   const cwd = mkdtempSync(join(tmpdir(), 'tl-cli-'))
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('THROUGHLINE_')))
-  const child = spawn(process.execPath, ['--import', tsx, main, ...args], { cwd, env: { ...env, HOME: cwd, XDG_CONFIG_HOME: cwd } })
+  const child = spawn(process.execPath, ['--import', tsx, main, ...args], { cwd, env: { THROUGHLINE_STUN: 'none', THROUGHLINE_NTP: 'none', ...env, HOME: cwd, XDG_CONFIG_HOME: cwd } })
   child.stdin.on('error', () => {})
   onTestFinished(() => {
     child.kill('SIGKILL')

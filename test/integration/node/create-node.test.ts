@@ -61,7 +61,7 @@ describe('the identity of a node', () => {
   it('is free again after its process was killed', async () => {
     const identity = join(nodes.folder, 'a.pem')
     const script = `import { createNode } from ${JSON.stringify(resolve('src/node/create-node.ts'))}
-      await createNode({ identity: ${JSON.stringify(identity)}, mqtt: [], interfaces: ['lo'] })
+      await createNode({ identity: ${JSON.stringify(identity)}, mqtt: [], stun: [], ntp: [], interfaces: ['lo'] })
       console.log('up')`
     writeFileSync(join(nodes.folder, 'holder.mts'), script)
     const holder = spawn(process.execPath, ['--import', 'tsx', join(nodes.folder, 'holder.mts')], { cwd: resolve('.'), stdio: ['ignore', 'pipe', 'inherit'] })
@@ -118,7 +118,7 @@ describe('making a node', () => {
     nodes.defer(() => broker.close())
     const stop = new AbortController()
     const identity = join(nodes.folder, 'a.pem')
-    const making = createNode({ identity, mqtt: [broker.url], interfaces: ['lo'], signal: stop.signal })
+    const making = createNode({ identity, mqtt: [broker.url], stun: [], ntp: [], interfaces: ['lo'], signal: stop.signal })
     await expect.poll(() => broker.connections, { timeout: 5_000, interval: 5 }).toBe(1)
     stop.abort()
     await expect(making).rejects.toMatchObject({ code: 'ERR_CANCELLED' })
@@ -127,7 +127,7 @@ describe('making a node', () => {
 
   it('leaves nothing when its signal fires at once', async () => {
     const stop = new AbortController()
-    const making = createNode({ identity: join(nodes.folder, 'a.pem'), mqtt: [], interfaces: ['lo'], signal: stop.signal })
+    const making = createNode({ identity: join(nodes.folder, 'a.pem'), mqtt: [], stun: [], ntp: [], interfaces: ['lo'], signal: stop.signal })
     stop.abort()
     await expect(making).rejects.toMatchObject({ code: 'ERR_CANCELLED' })
     await expectNoOpenSockets()

@@ -21,7 +21,7 @@ export class Nodes implements AsyncDisposable {
 
   /** A node on loopback with a fresh key, without brokers unless told. */
   async node(options: NodeOptions = {}): Promise<Node> {
-    const node = await createNode({ identity: { seed: randomBytes(32) }, mqtt: [], interfaces: ['lo'], ...options })
+    const node = await createNode({ identity: { seed: randomBytes(32) }, mqtt: [], stun: [], ntp: [], interfaces: ['lo'], ...options })
     this.#closers.push(() => node.close())
     return node
   }

@@ -1,0 +1,104 @@
+import { ThroughlineError } from '../errors/index.js'
+import type { FilteringObservation, FilteringProbe, HairpinObservation, HairpinProbe, MappingObservation, MappingProbe, PortSlot, ProbeBatch } from '../nat/enumeration/probes.js'
+import { bounded } from './bounded.js'
+import { dialSocket } from './dial-socket.js'
+import { listen } from './listener.js'
+import { failureCode, probeLimits, type Prober } from './nat-batch.js'
+import { askDialBack } from './stun-dial-back.js'
+import { connectStunTcp, type StunTcpConnection } from './stun-tcp-client.js'
+
+/** The connections of one batch over TCP. */
+export interface TcpProbes {
+  readonly prober: Prober
+  /** Ends every connection by FIN. */
+  close(): Promise<void>
+}
+
+/** Connections come up when their probes start, SYNs in the order of the batch; they stay until `close`. */
+export function openTcpProbes(batch: ProbeBatch, local: string, portOf: (slot: PortSlot) => number): TcpProbes {
+  /** Bounded by the probes of a batch. */
+  const connections: StunTcpConnection[] = []
+
+  const connect = async (slot: PortSlot, server: MappingProbe['to'], signal: AbortSignal): Promise<StunTcpConnection> => {
+    const connection = await connectStunTcp({ server, local: { host: local, port: portOf(slot) }, ...probeLimits(batch, signal) })
+    connections.push(connection)
+    return connection
+  }
+
+  const map = async (probe: MappingProbe, order: number, signal: AbortSignal): Promise<MappingObservation> => {
+    const startedAtMs = performance.now()
+    try {
+      const { binding } = await connect(probe.slot, probe.to, signal)
+      const rttMs = performance.now() - startedAtMs
+      return { ...probe, order, local: binding.local, mapped: binding.mapped, rttMs, ...(binding.other !== undefined && { other: binding.other }) }
+    } catch (error) {
+      return { ...probe, order, failure: failureCode(error) }
+    }
+  }
+
+  const filter = async (probe: FilteringProbe, signal: AbortSignal): Promise<FilteringObservation> => {
+    const startedAtMs = performance.now()
+    try {
+      const connection = await connect(probe.slot, probe.to, signal)
+      const { timeoutMs } = probeLimits(batch, signal)
+      const change = { address: probe.ask !== 'other-port', port: probe.ask !== 'other-address' }
+      // patience must not look like silence: the limit of the batch is that of the answer
+      const leftMs = Math.max(1, timeoutMs - (performance.now() - startedAtMs) - marginMs)
+      const hasArrived = await askDialBack(connection, change, { timeoutMs: leftMs, signal, ...(probe.listen !== undefined && { port: portOf(probe.listen) }) })
+      return { ...probe, outcome: hasArrived ? 'arrived' : 'nothing' }
+    } catch (error) {
+      const code = failureCode(error)
+      return { ...probe, outcome: code === 'ERR_STUN_REFUSED' ? 'unsupported' : code }
+    }
+  }
+
+  const hairpin = async (probe: HairpinProbe, signal: AbortSignal): Promise<HairpinObservation> => {
+    const startedAtMs = performance.now()
+    try {
+      const [one, two] = await Promise.all(probe.slots.map(slot => connect(slot, probe.to, signal))) as [StunTcpConnection, StunTcpConnection]
+      const leftMs = Math.max(1, probeLimits(batch, signal).timeoutMs - (performance.now() - startedAtMs) - marginMs)
+      return { ...probe, outcome: (await reaches(one, two, { timeoutMs: leftMs, signal })) ? 'arrived' : 'nothing' }
+    } catch (error) {
+      return { ...probe, outcome: failureCode(error) }
+    }
+  }
+
+  return {
+    prober: (probe, order, signal) => (probe.kind === 'mapping' ? map(probe, order, signal) : probe.kind === 'filtering' ? filter(probe, signal) : hairpin(probe, signal)),
+    close: async () => {
+      await Promise.all(connections.map(connection => connection.close()))
+    },
+  }
+}
+
+/** So much before the end of the batch a probe concludes by itself, ms. */
+const marginMs = 20
+
+/** Has the second port dial the mapping of the first, which listens; both let in what the other one's mapping sends. */
+async function reaches(one: StunTcpConnection, two: StunTcpConnection, { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<boolean> {
+  const silence = new ThroughlineError('ERR_STUN_TIMEOUT', 'nothing arrived')
+  const stop = new AbortController()
+  const dialled = dialSocket({ remote: one.binding.mapped, localAddress: two.local.host, localPort: two.local.port, timeoutMs, signal: stop.signal })
+  let onSocket = () => {}
+  const listener = await listen({
+    hosts: [one.local.host], port: one.local.port,
+    onSocket: socket => {
+      socket.on('error', () => {}).destroy()
+      onSocket()
+    },
+  })
+  dialled.then(socket => socket.on('error', () => {}).destroy(), () => {})
+  try {
+    await bounded<void>({ signal, timeoutMs, what: 'the wait for a hairpin', onTimeout: () => silence }, ({ resolve }) => {
+      onSocket = resolve
+      return () => {}
+    })
+    return true
+  } catch (error) {
+    if (error === silence) return false
+    throw error
+  } finally {
+    stop.abort('over')
+    await listener.close()
+  }
+}
