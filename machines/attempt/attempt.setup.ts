@@ -103,7 +103,10 @@ export const attemptSetup = setup({
     notePublished: assign({ signalling: ({ context }) => ({ ...context.signalling, published: true }) }),
     noteAcknowledged: assign({ signalling: ({ context }) => ({ ...context.signalling, acknowledged: true }) }),
     noteAnswered: assign(({ context, event }) => ({
-      signalling: { ...context.signalling, acknowledged: true, answered: true },
+      signalling: {
+        ...context.signalling, acknowledged: true, answered: true,
+        ...(event.type === 'exchange.answered' && event.peerClock !== undefined && { peerClock: event.peerClock }),
+      },
       // a later round starts from what the peer said last
       known: event.type === 'exchange.answered' && context.known !== undefined ? { ...context.known, endpoints: event.endpoints } : context.known,
     })),

@@ -1,5 +1,6 @@
 import type { CallbackActorLogic, ErrorActorEvent, PromiseActorLogic } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
+import type { ClockOffset } from '../../src/nat/clock-estimate.js'
 import type { Role } from '../../src/protocol/frames.js'
 import type { CandidateRecord } from '../shared/candidate.types.js'
 import type { ConnectionPolicy } from '../shared/policy.types.js'
@@ -47,6 +48,8 @@ export interface SignallingFacts {
   readonly answered: boolean
   /** No answer came, or none can: later rounds do not ask again. */
   readonly gaveUp: boolean
+  /** The peer's wall clock minus ours, from the stamps of offer and answer. */
+  readonly peerClock?: ClockOffset
   readonly failure: Failure | undefined
 }
 
@@ -70,7 +73,7 @@ export type AttemptEvent =
   | { readonly type: 'channel.arrived'; readonly channelId: string; readonly candidate: CandidateRecord }
   | { readonly type: 'exchange.published' }
   | { readonly type: 'exchange.acknowledged' }
-  | { readonly type: 'exchange.answered'; readonly endpoints: PeerEndpoints }
+  | { readonly type: 'exchange.answered'; readonly endpoints: PeerEndpoints; readonly peerClock?: ClockOffset }
   | { readonly type: 'exchange.refused'; readonly failure: Failure }
   | { readonly type: 'exchange.failed'; readonly failure: Failure }
   | { readonly type: 'open.accepted' }

@@ -52,6 +52,7 @@ export class AttemptView implements Attempt {
       signalling: {
         state: signalling.answered ? 'answered' : signalling.acknowledged ? 'acknowledged' : signalling.published ? 'published' : 'unused',
         brokers: known?.brokers ?? [],
+        ...(signalling.peerClock !== undefined && { peerClock: signalling.peerClock }),
         ...(signalling.failure !== undefined && { error: signalling.failure }),
       },
       candidates: Object.values(candidates),

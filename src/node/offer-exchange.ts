@@ -4,6 +4,9 @@ import { defaults } from '../config/defaults.js'
 import { isErrorCode, type Failure } from '../errors/index.js'
 import type { Clock } from '../net/clock.js'
 import type { InterfaceRecord } from '../protocol/interface-record.js'
+import { mutualOffset } from '../nat/clock-mutual.js'
+import type { Letter } from '../protocol/envelope.js'
+import type { AnswerMessage } from '../protocol/signal-message.js'
 import { nodeTopic } from '../protocol/topic.js'
 import type { Delivery, Mailroom } from '../streams/mailroom/mailroom.js'
 import type { BrokerLease, BrokerPool } from './broker-pool.js'
@@ -45,6 +48,8 @@ class OfferExchange {
   readonly #topic: string
   /** Message id of the offer that carries a nonce; one for all brokers, so that the peer sees copies of one offer. */
   #provenId: string | undefined
+  /** When each offer left by each broker, by our wall clock; bounded by the brokers asked. */
+  readonly #sentAtMs = new Map<string, number>()
   #hasAnswer = false
 
   constructor(options: ExchangeOptions, request: OfferRequest, subscriber: Subscriber<AttemptEvent>) {
@@ -91,12 +96,13 @@ class OfferExchange {
   }
 
   #publish(brokerId: string, messageId: string, nonce: Uint8Array | undefined): Promise<void> {
-    const { pool, mailroom, peers } = this.#options
+    const { pool, mailroom, peers, clock } = this.#options
     const { peerId, sessionId, attemptId, protocol, strategies } = this.#request
     const offer = {
       type: 'offer', session: sessionId, attempt: attemptId, protocol, strategies, interfaces: this.#options.ownInterfaces(), inbox: mailroom.inbox,
       doorKey: mailroom.doorKey, machineTag: peers.ownTag, brokerRttMs: pool.rttMs(brokerId), ...(nonce !== undefined && { nonce }),
     } as const
+    this.#sentAtMs.set(`${messageId} ${brokerId}`, clock.wallNow())
     return pool.publish(brokerId, this.#topic, mailroom.seal(offer, peers.recipient(peerId), messageId).payload)
   }
 
@@ -107,7 +113,7 @@ class OfferExchange {
         this.#heard.abort()
         return this.#tell({ type: 'exchange.acknowledged' })
       case 'answer':
-        return this.#onAnswer(letter.messageId, message, brokerId)
+        return this.#onAnswer(letter, message, brokerId)
       case 'refuse': {
         const code = isErrorCode(message.code) ? message.code : 'ERR_REFUSED'
         return this.#tell({ type: 'exchange.refused', failure: { code, message: `the peer refused: ${code}` } })
@@ -130,8 +136,8 @@ class OfferExchange {
     this.#publish(brokerId, this.#provenId, nonce).catch(() => {})
   }
 
-  #onAnswer(answerId: string, answer: { readonly doorKey: Uint8Array; readonly machineTag: Uint8Array; readonly interfaces: readonly InterfaceRecord[] }, brokerId: string): void {
-    const { pool, mailroom, peers } = this.#options
+  #onAnswer({ messageId: answerId, timeMs }: Letter, answer: AnswerMessage, brokerId: string): void {
+    const { pool, mailroom, peers, clock } = this.#options
     const { peerId } = this.#request
     this.#heard.abort()
     peers.learnDoorKey(peerId, answer.doorKey)
@@ -140,7 +146,9 @@ class OfferExchange {
     if (this.#hasAnswer) return
     this.#hasAnswer = true
     const isSameMachine = peers.isSameMachine(peerId, answer.machineTag)
-    this.#tell({ type: 'exchange.answered', endpoints: { interfaces: answer.interfaces, isSameMachine } })
+    const sentMs = this.#sentAtMs.get(`${answer.of} ${brokerId}`)
+    const peerClock = sentMs === undefined ? undefined : mutualOffset({ sentMs, peerReceivedMs: answer.receivedAtMs, peerSentMs: timeMs, receivedMs: clock.wallNow() })
+    this.#tell({ type: 'exchange.answered', endpoints: { interfaces: answer.interfaces, isSameMachine }, ...(peerClock !== undefined && { peerClock }) })
   }
 
   #tell(event: AttemptEvent): void {

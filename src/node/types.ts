@@ -71,7 +71,13 @@ export interface AttemptReport {
   readonly state: ConnectionState
   readonly startedAtMs: number
   readonly elapsedMs: number
-  readonly signalling: { readonly state: string; readonly brokers: readonly string[]; readonly error?: Failure }
+  readonly signalling: {
+    readonly state: string
+    readonly brokers: readonly string[]
+    /** The peer's wall clock minus ours, once it has answered. */
+    readonly peerClock?: { readonly offsetMs: number; readonly uncertaintyMs: number }
+    readonly error?: Failure
+  }
   readonly candidates: readonly CandidateRecord[]
   readonly verdict: Verdict
 }

@@ -101,6 +101,19 @@ describe('an exchange of offers', () => {
     expect(sent.filter(({ letter }) => letter.message.type === 'ack')).toHaveLength(2)
   })
 
+  it('learns how far the clock of the peer is off from the stamps of offer and answer', async () => {
+    await start()
+    const [offer] = sent
+    reply({
+      type: 'answer', session: hex(), attempt: hex(), strategies: ['direct'], interfaces: [], doorKey: bob.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1,
+      receivedAtMs: (offer?.letter.timeMs ?? 0), of: offer?.letter.messageId ?? '',
+    }, offer?.brokerId)
+    const answered = events.find(({ type }) => type === 'exchange.answered')
+    expect(answered).toMatchObject({ peerClock: { offsetMs: expect.any(Number), uncertaintyMs: expect.any(Number) } })
+    const { offsetMs, uncertaintyMs } = (answered as { peerClock: { offsetMs: number; uncertaintyMs: number } }).peerClock
+    expect(Math.abs(offsetMs)).toBeLessThanOrEqual(uncertaintyMs)
+  })
+
   it('takes a code it does not know for a refusal', async () => {
     await start()
     reply({ type: 'refuse', attempt: hex(), of: offerIds()[0] ?? '', code: 'ERR_OF_LATER' })
