@@ -66,11 +66,21 @@ export const commandTable: readonly CommandRow[] = [
     words: [1, 1],
   },
   {
+    name: 'nat',
+    usage: 'nat [--json]',
+    summary: 'Show what this network does, and what will work against which peers.',
+    description:
+      'Measures by every interface and family, TCP by TCP and UDP by UDP: how the NAT maps (whether a port that one server sees holds for every peer), whom it lets in, how it chooses ports; the external address, and signs of a NAT of the provider (CGNAT). Then a table: which kinds of peers can be dialled (direct), can dial this machine (reverse), or are met half-way (punch), and where only a relay helps; what would make it better; what could not be learnt and why. Asks the --stun servers, which learn the address of this machine, the --ntp servers and the brokers; takes a second or two, longer where servers are silent. Exit code 0 whatever it finds.',
+    examples: ['throughline nat', 'throughline nat --interface eth0 --json', 'throughline nat --stun stun.example.org:3478 --ntp none --mqtt none'],
+    words: [0, 0],
+  },
+  {
     name: 'infra',
-    usage: 'infra [--host HOST] [--port N] [--ws-port N]',
-    summary: 'Run a broker, for a LAN or a test.',
-    description: 'A small MQTT broker in this process. It sees sealed messages only. STUN, TURN and time servers are not in this version.',
-    examples: ['throughline infra', 'throughline infra --host 127.0.0.1 --port 0 --ws-port 0'],
+    usage: 'infra [--host HOST] [--alternate-host HOST] [--port N] [--ws-port N] [--stun-port N] [--ntp-port N]',
+    summary: 'Run a broker, a STUN server and a time server, for a LAN or a test.',
+    description:
+      'All in this process, until it is interrupted; prints the options to give to every node. The broker (MQTT) sees sealed messages only. STUN tells nodes how they look from outside, over UDP and TCP, and dials back to find out whom their network lets in: useful on a machine outside of it. With --alternate-host, a second address, it can do all that RFC 5780 asks for. The time server (SNTP) gives the time of this machine. None asks for a password, so let only those in who should use it. TURN will come with a later version.',
+    examples: ['throughline infra', 'throughline infra --host 203.0.113.5 --alternate-host 203.0.113.6', 'throughline infra --host 127.0.0.1 --port 0 --stun-port 0 --ntp-port 0'],
     words: [0, 0],
   },
   {
@@ -84,4 +94,4 @@ export const commandTable: readonly CommandRow[] = [
 ]
 
 /** Commands of the plan that this version does not have. */
-export const laterCommands = ['nat', 'names', 'inspect', 'api'] as const
+export const laterCommands = ['names', 'inspect', 'api'] as const

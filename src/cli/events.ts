@@ -27,7 +27,7 @@ export const eventTable: readonly EventRow[] = [
   { event: 'pong', commands: ['ping'], fields: ['session', 'seq', 'rttMs', 'strategy', 'scope', 'local', 'remote'], when: 'A ping came back.' },
   { event: 'closed', commands: ['listen', 'connect', 'forward', 'ping'], fields: ['session', 'bytesIn', 'bytesOut', 'code?', 'verdict? (ping)'], when: 'A pipe ended; with a code when bytes may be missing.' },
   { event: 'failed', commands: ['demo', 'connect', 'forward', 'ping'], fields: ['session', 'code', 'message', 'verdict {code, text, advice}', 'candidates[] (not demo)', 'elapsedMs (not demo)'], when: 'No pipe came about.' },
-  { event: 'error', commands: ['demo', 'listen', 'connect', 'forward', 'ping', 'infra', 'identity'], fields: ['session?', 'code', 'message'], when: 'Something else went wrong; the exit code follows from the code.' },
+  { event: 'error', commands: ['demo', 'listen', 'connect', 'forward', 'ping', 'nat', 'infra', 'identity'], fields: ['session?', 'code', 'message'], when: 'Something else went wrong; the exit code follows from the code.' },
   {
     event: 'progress',
     commands: ['demo'],
@@ -42,6 +42,12 @@ export const eventTable: readonly EventRow[] = [
     when: 'The file is through; `sent` and `received` are SHA-256 as the two ends saw it.',
   },
   { event: 'summary', commands: ['demo'], fields: ['ok', 'succeeded', 'total', 'elapsedMs'], when: 'The demo is over.' },
-  { event: 'infra', commands: ['demo', 'infra'], fields: ['mqtt[]', 'ws[]'], when: 'The services are up.' },
+  {
+    event: 'network',
+    commands: ['nat'],
+    fields: ['interfaces[] {name, family, local, external, hairpin, cgnatSuspected, tcp, udp, state, error?}', 'portMapping[]', 'brokers[] {url, state, rttMs?, failure?}', 'relays[]', 'clock {offsetMs, uncertaintyMs, source}', 'clockError?'],
+    when: 'What the network does. `tcp` and `udp` are {mapping, filtering, allocation, delta, range, confidence, classic, blocked}, in the words of docs/glossary.md. `external` is null where nobody told, `clock` where no time is known; true time = `Date.now()` when the process started, and the monotonic time since, + `offsetMs`.',
+  },
+  { event: 'infra', commands: ['demo', 'infra'], fields: ['mqtt[]', 'ws[]', 'stun[], turn[], ntp[] (infra)'], when: 'The services are up.' },
   { event: 'identity', commands: ['identity'], fields: ['id', 'file'], when: 'The key was read or made.' },
 ]

@@ -18,7 +18,7 @@ export interface OptionRow {
   readonly env?: string
 }
 
-const nodeCommands = ['listen', 'connect', 'forward', 'ping'] as const
+const nodeCommands = ['listen', 'connect', 'forward', 'ping', 'nat'] as const
 const every = ['demo', ...nodeCommands, 'infra', 'identity'] as const
 
 /** Every option of every command, in the order help shows them. */
@@ -31,8 +31,11 @@ export const optionTable: readonly OptionRow[] = [
   { flag: '--protocol', key: 'protocol', value: 'NAME', description: 'The protocol of the pipe, for a listener that serves several.', default: 'the empty one', commands: ['listen', 'connect'] },
   { flag: '-c', key: 'count', short: 'c', value: 'N', description: 'Number of pings; 0 = until interrupted.', default: '4', commands: ['ping'] },
   { flag: '--host', key: 'host', value: 'HOST', description: 'Address the services listen on.', default: '0.0.0.0', commands: ['infra'] },
+  { flag: '--alternate-host', key: 'alternateHost', value: 'HOST', description: 'A second address of this machine for STUN, beside one named with --host.', default: 'none', commands: ['infra'] },
   { flag: '--port', key: 'port', value: 'N', description: 'Port of the broker for mqtt://; 0 = any free one.', default: '1883', commands: ['infra'] },
   { flag: '--ws-port', key: 'wsPort', value: 'N', description: 'Port of the broker for ws://; 0 = any free one.', default: 'no WebSocket', commands: ['infra'] },
+  { flag: '--stun-port', key: 'stunPort', value: 'N', description: 'Port of the STUN server, UDP and TCP, which also takes the next one; 0 = any free ones.', default: '3478', commands: ['infra'] },
+  { flag: '--ntp-port', key: 'ntpPort', value: 'N', description: 'UDP port of the time server; 0 = any free one. The usual 123 takes root.', default: '1230', commands: ['infra'] },
   { flag: '--identity', key: 'identity', value: 'FILE', description: 'Key file, made on first use.', default: '~/.config/throughline/identity.pem', commands: every, env: 'THROUGHLINE_IDENTITY' },
   { flag: '--config', key: 'config', value: 'FILE', description: 'Configuration, JSON or a JavaScript module.', default: './throughline.config.json or .js', commands: every, env: 'THROUGHLINE_CONFIG' },
   { flag: '--mqtt', key: 'mqtt', value: 'URL', description: 'Brokers: mqtt, mqtts, ws or wss://[USER:PASS@]HOST[:PORT]. `none` = no signalling.', default: 'public brokers', commands: every, multiple: true, env: 'THROUGHLINE_MQTT' },

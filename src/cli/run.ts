@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
   connect: async () => (await import('./commands/connect.js')).connect,
   forward: async () => (await import('./commands/forward.js')).forward,
   ping: async () => (await import('./commands/ping.js')).ping,
+  nat: async () => (await import('./commands/nat.js')).nat,
   infra: async () => (await import('./commands/infra.js')).infra,
   identity: async () => (await import('./commands/identity.js')).identity,
 }

@@ -28,8 +28,11 @@ export interface Settings {
   readonly once?: boolean
   readonly count?: number
   readonly host?: string
+  readonly alternateHost?: string
   readonly port?: number
   readonly wsPort?: number
+  readonly stunPort?: number
+  readonly ntpPort?: number
 }
 
 /** The part of the settings `createNode` takes. */

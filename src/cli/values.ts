@@ -96,6 +96,8 @@ function allow(texts: readonly string[], source: Source): readonly string[] | 'a
   return ids
 }
 
+const host: Reader<string> = (texts, source) => (isHost(last(texts)) ? last(texts) : fail(source, `"${last(texts)}" is not a host`))
+
 function protocol(texts: readonly string[], source: Source): string {
   return Buffer.byteLength(last(texts)) <= 255 ? last(texts) : fail(source, 'a protocol name has at most 255 bytes', 'ERR_PROTOCOL_NAME')
 }
@@ -125,7 +127,10 @@ export const readers: Readers = {
   forward: (texts, source) => items(texts, source).map(target => parseHostPort(target) ?? fail(source, `"${target}" is not HOST:PORT`)),
   once: switchOn,
   count: (texts, source) => (/^\d{1,9}$/.test(last(texts)) ? Number(last(texts)) : fail(source, `"${last(texts)}" is not a number of pings`)),
-  host: (texts, source) => (isHost(last(texts)) ? last(texts) : fail(source, `"${last(texts)}" is not a host`)),
+  host,
+  alternateHost: host,
   port,
   wsPort: port,
+  stunPort: port,
+  ntpPort: port,
 }

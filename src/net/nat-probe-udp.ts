@@ -30,9 +30,10 @@ export async function openUdpProbes(batch: ProbeBatch, local: string, portOf: (s
   }
 
   const map = async (probe: MappingProbe, order: number, signal: AbortSignal): Promise<MappingObservation> => {
+    const sentAtMs = performance.now()
     try {
       const binding = await socketAt(probe.slot).request({ server: probe.to, ...probeLimits(batch, signal) })
-      return { ...probe, order, local: binding.local, mapped: binding.mapped, rttMs: binding.rttMs, ...(binding.other !== undefined && { other: binding.other }) }
+      return { ...probe, order, local: binding.local, mapped: binding.mapped, sentAtMs, rttMs: binding.rttMs, ...(binding.other !== undefined && { other: binding.other }) }
     } catch (error) {
       return { ...probe, order, failure: failureCode(error) }
     }
@@ -96,7 +97,7 @@ export async function openUdpProbes(batch: ProbeBatch, local: string, portOf: (s
   return {
     prober: (probe, order, signal) => (probe.kind === 'mapping' ? map(probe, order, signal) : probe.kind === 'filtering' ? filter(probe, signal) : hairpin(probe, signal)),
     close: async () => {
-      await Promise.all([...sockets.values()].map(socket => (socket instanceof ThroughlineError ? undefined : socket.close())))
+      await Promise.all([...sockets.values()].flatMap(socket => (socket instanceof ThroughlineError ? [] : [socket.close()])))
     },
   }
 }

@@ -38,7 +38,7 @@ export class SessionEntry {
   opening: Opening | undefined
   /** One per round. */
   readonly exchanges: KeptExchange[] = []
-  readonly #clock: Clock
+  readonly #clock: Clock | undefined
   readonly #make: (entry: SessionEntry) => ConnectionActor
   #actor: ConnectionActor | undefined
   #pipe: SessionPipe | undefined
@@ -47,8 +47,8 @@ export class SessionEntry {
   #onMade: (() => void) | undefined
   #onShown: ((pipe: SessionPipe) => void) | undefined
 
-  /** `make` makes the actor, once; it is started here. */
-  constructor(facts: SessionFacts, peerId: string | undefined, clock: Clock, make: (entry: SessionEntry) => ConnectionActor) {
+  /** `make` makes the actor, once; it is started here. Without `clock` it never lags: somebody watches. */
+  constructor(facts: SessionFacts, peerId: string | undefined, clock: Clock | undefined, make: (entry: SessionEntry) => ConnectionActor) {
     this.facts = facts
     this.peerId = peerId
     this.#clock = clock
@@ -84,7 +84,8 @@ export class SessionEntry {
 
   /** Begins a little later: `machineLagMs`, or when somebody looks, or the session has news. */
   beginSoon(): void {
-    this.#clock.after(defaults.attempt.machineLagMs, () => this.begin())
+    if (this.#clock === undefined) this.begin()
+    else this.#clock.after(defaults.attempt.machineLagMs, () => this.begin())
   }
 
   /** Tells the machine something, a little later. */

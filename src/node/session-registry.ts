@@ -94,7 +94,7 @@ export class SessionRegistry {
 
   /** Starts a connection as initiator. Where a SYN can leave at once, the machine follows right behind it. */
   dial({ peer, target, protocol, firstBytes, attempt }: DialRequest): SessionEntry {
-    const { newId, clock, dialler } = this.#options
+    const { newId, clock, dialler, inspect } = this.#options
     const [sessionId, attemptId] = [newId(), newId()]
     const key = initiatorKey(sessionId)
     const startedAtMs = clock.now()
@@ -103,7 +103,7 @@ export class SessionRegistry {
       role: 'initiator', sessionKey: key, peerId: undefined, protocol,
       attempt: { role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, startedAtMs, policy, ...attempt, ...(target !== undefined && { target }) },
     })
-    if (outgoing === undefined) entry.begin()
+    if (outgoing === undefined || inspect !== undefined) entry.begin()
     else clock.after(defaults.attempt.headStartMs, () => (outgoing.isConnected ? entry.beginSoon() : entry.begin()))
     return entry
   }
@@ -152,7 +152,7 @@ export class SessionRegistry {
   }
 
   #add(facts: SessionFacts, peerId: string | undefined, input: ConnectionInput): SessionEntry {
-    const entry = new SessionEntry(facts, peerId, this.#options.clock, one => this.#makeActor(one, input))
+    const entry = new SessionEntry(facts, peerId, this.#options.inspect === undefined ? this.#options.clock : undefined, one => this.#makeActor(one, input))
     this.#entries.set(facts.key, entry)
     this.#changes$.next()
     return entry

@@ -35,7 +35,7 @@ describe('the command line', () => {
 
   it.each([
     ['listne', /"listne" is not a command, the nearest is listen/],
-    ['nat', /does not have the command nat yet/],
+    ['inspect', /does not have the command inspect yet/],
     ['names list', /does not have the command names yet/],
     ['--json', /a command comes before --json/],
     ['connect', /connect wants more: throughline connect PEER/],
