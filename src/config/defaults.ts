@@ -254,6 +254,14 @@ export const defaults = {
     behaveRtts: 4,
     /** Least time for a hairpin, whose round trip no server tells. */
     hairpinMs: 300,
+    /** A counter is left alone for so long, then looked at again: where others make 5 mappings a second, none comes in between once in 90 times. */
+    recheckAfterMs: 900,
+    /** By so many ports each time: one may be lost, or mapped from an earlier enumeration. */
+    counterPorts: 2,
+    /** What went further in that time was not moved by others, but begun anew elsewhere. */
+    maxForeign: 4_096,
+    /** From the sample by which a port is predicted to the packet that makes its mapping: the peer has to hear of it in between, some two round trips. */
+    horizonMs: 150,
     /** For what does not answer at all: one repetition of a SYN (after 1 s) or of a request is answered by then. */
     maxMs: 1_250,
     /** So much of a burst is enough to go on: what is lost comes back too late to tell its order. */
@@ -267,6 +275,10 @@ export const defaults = {
     highPort: 32_000,
     /** For the addresses of servers. */
     listTimeoutMs: 3 * second,
+    /** For one name; some time before the list has to be there. */
+    resolveTimeoutMs: 2 * second,
+    /** When two names are resolved the others get so much more: dead name servers of one must not hold up the rest. */
+    resolveGraceMs: 400,
     /** One batch; behind the limits of its probes. */
     batchTimeoutMs: 5 * second,
     /** What was measured is measured again by then, since routers restart without telling: 10 minutes, and up to half of that more at random. */

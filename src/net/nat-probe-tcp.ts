@@ -1,8 +1,10 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { ThroughlineError } from '../errors/index.js'
 import type { FilteringObservation, FilteringProbe, HairpinObservation, HairpinProbe, MappingObservation, MappingProbe, PortSlot, ProbeBatch } from '../nat/enumeration/probes.js'
+import { isSameHost } from '../protocol/stun/ip-bytes.js'
 import { bounded } from './bounded.js'
-import { dialSocket } from './dial-socket.js'
-import { listen } from './listener.js'
+import { dialSocket, type Socket } from './dial-socket.js'
+import { listen, type Listener } from './listener.js'
 import { failureCode, probeLimits, type Prober } from './nat-batch.js'
 import { askDialBack } from './stun-dial-back.js'
 import { connectStunTcp, type StunTcpConnection } from './stun-tcp-client.js'
@@ -30,7 +32,7 @@ export function openTcpProbes(batch: ProbeBatch, local: string, portOf: (slot: P
     try {
       const { binding } = await connect(probe.slot, probe.to, signal)
       const rttMs = performance.now() - startedAtMs
-      return { ...probe, order, local: binding.local, mapped: binding.mapped, rttMs, ...(binding.other !== undefined && { other: binding.other }) }
+      return { ...probe, order, local: binding.local, mapped: binding.mapped, sentAtMs: startedAtMs, rttMs, ...(binding.other !== undefined && { other: binding.other }) }
     } catch (error) {
       return { ...probe, order, failure: failureCode(error) }
     }
@@ -74,23 +76,37 @@ export function openTcpProbes(batch: ProbeBatch, local: string, portOf: (slot: P
 /** So much before the end of the batch a probe concludes by itself, ms. */
 const marginMs = 20
 
-/** Has the second port dial the mapping of the first, which listens; both let in what the other one's mapping sends. */
+/**
+ * Has each port dial the other one's mapping: first out of the port that then listens, since its filter wants to have seen something go out,
+ * and a port that listens can't dial. The second dial comes in by the listener, or meets the first one on its way (simultaneous open).
+ */
 async function reaches(one: StunTcpConnection, two: StunTcpConnection, { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<boolean> {
   const silence = new ThroughlineError('ERR_STUN_TIMEOUT', 'nothing arrived')
   const stop = new AbortController()
-  const dialled = dialSocket({ remote: one.binding.mapped, localAddress: two.local.host, localPort: two.local.port, timeoutMs, signal: stop.signal })
-  let onSocket = () => {}
-  const listener = await listen({
-    hosts: [one.local.host], port: one.local.port,
-    onSocket: socket => {
-      socket.on('error', () => {}).destroy()
-      onSocket()
-    },
-  })
-  dialled.then(socket => socket.on('error', () => {}).destroy(), () => {})
+  const dials: Promise<Socket>[] = []
+  const dial = (from: StunTcpConnection, to: StunTcpConnection) => {
+    const dialled = dialSocket({ remote: to.binding.mapped, localAddress: from.local.host, localPort: from.local.port, timeoutMs, signal: stop.signal })
+    dialled.catch(() => {})
+    dials.push(dialled)
+  }
+  let listener: Listener | undefined
+  let onArrival = () => {}
   try {
+    dial(one, two)
+    // by then its SYN has left
+    await turn()
+    listener = await listen({
+      hosts: [one.local.host], port: one.local.port,
+      onSocket: socket => {
+        socket.on('error', () => {}).destroy()
+        // strangers may come by a full cone; some NATs leave the internal address as it is
+        if ([two.binding.mapped, two.local].some(({ host }) => isSameHost(socket.remoteAddress ?? '', host))) onArrival()
+      },
+    })
+    dial(two, one)
     await bounded<void>({ signal, timeoutMs, what: 'the wait for a hairpin', onTimeout: () => silence }, ({ resolve }) => {
-      onSocket = resolve
+      onArrival = resolve
+      Promise.all(dials).then(() => resolve(), () => {})
       return () => {}
     })
     return true
@@ -99,6 +115,7 @@ async function reaches(one: StunTcpConnection, two: StunTcpConnection, { timeout
     throw error
   } finally {
     stop.abort('over')
-    await listener.close()
+    for (const dialled of dials) dialled.then(socket => socket.on('error', () => {}).destroy(), () => {})
+    await listener?.close()
   }
 }

@@ -54,6 +54,7 @@ export class NetworkWatch {
       if (probe === undefined) this.#begin(key, { interfaceName, family, local: address })
       else if (probe.local !== address) {
         probe.local = address
+        this.spares.drop(key)
         probe.actor.send({ type: 'network.changed', local: address })
       }
     }
@@ -74,10 +75,11 @@ export class NetworkWatch {
     })
   }
 
-  /** What is known of TCP at one of our addresses. */
+  /** What is known of TCP at one of our addresses; what was measured from another address of the interface does not count. */
   tcpAt(address: string): NatProfile | undefined {
     const probe = [...this.#probes.values()].find(({ local }) => local === address)
-    return probe?.actor.getSnapshot().context.profile?.tcp
+    const profile = probe?.actor.getSnapshot().context.profile
+    return profile?.local === address ? profile.tcp : undefined
   }
 
   /** True when each first enumeration has ended, however it did. */

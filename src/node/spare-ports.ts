@@ -6,7 +6,19 @@ import type { Endpoint, Family } from '../protocol/endpoint.js'
 import { connectStunTcp, type StunTcpConnection } from '../net/stun-tcp-client.js'
 import type { StunServers } from './stun-servers.js'
 
+/** The numbers of a spare port, in milliseconds. */
+export interface SparePolicy {
+  /** From one question to the next. */
+  readonly refreshMs: number
+  /** Connecting, and each question. */
+  readonly timeoutMs: number
+  /** First wait after a loss; it doubles while none lasts until it is asked again. */
+  readonly retryMinMs: number
+  readonly retryMaxMs: number
+}
+
 const { spareRefreshMs, spareTimeoutMs, retryMinMs, retryMaxMs } = defaults.natProbe
+const defaultSparePolicy: SparePolicy = { refreshMs: spareRefreshMs, timeoutMs: spareTimeoutMs, retryMinMs, retryMaxMs }
 
 /** Where a spare port is kept. */
 export interface SparePlace {
@@ -27,6 +39,7 @@ export interface SparePort {
  */
 export class SparePorts {
   readonly #servers: StunServers
+  readonly #policy: SparePolicy
   readonly #kept = new Map<string, Keeper>()
   /** Ending; each ends within `dial.lingerMs`. */
   readonly #ending = new Set<Promise<void>>()
@@ -35,15 +48,16 @@ export class SparePorts {
   /** A spare port came or went. */
   readonly changes$: Observable<void> = this.#changes$.asObservable()
 
-  constructor(servers: StunServers) {
+  constructor(servers: StunServers, policy: SparePolicy = defaultSparePolicy) {
     this.#servers = servers
+    this.#policy = policy
   }
 
   /** Keeps one there from now on; a place that moved to another address starts anew. */
   keep(key: string, place: SparePlace): void {
     if (this.#kept.get(key)?.place.local === place.local) return
     this.drop(key)
-    this.#kept.set(key, new Keeper(place, this.#servers, () => this.#changes$.next()))
+    this.#kept.set(key, new Keeper(place, this.#servers, this.#policy, () => this.#changes$.next()))
   }
 
   /** Gives one up. */
@@ -72,14 +86,16 @@ export class SparePorts {
 class Keeper {
   readonly place: SparePlace
   readonly #servers: StunServers
+  readonly #policy: SparePolicy
   readonly #onChange: () => void
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
   #connection: StunTcpConnection | undefined
 
-  constructor(place: SparePlace, servers: StunServers, onChange: () => void) {
+  constructor(place: SparePlace, servers: StunServers, policy: SparePolicy, onChange: () => void) {
     this.place = place
     this.#servers = servers
+    this.#policy = policy
     this.#onChange = onChange
     setMaxListeners(0, this.#stop.signal)
     this.#running = this.#run()
@@ -95,30 +111,31 @@ class Keeper {
     await this.#running
   }
 
+  /** A server that hangs up soon is asked after the others, and less and less often. */
   async #run(): Promise<void> {
     const { signal } = this.#stop
-    for (let waitMs = retryMinMs; !signal.aborted; waitMs = Math.min(2 * waitMs, retryMaxMs)) {
-      const connection = await this.#connect().catch(() => undefined)
-      if (connection !== undefined) {
-        waitMs = retryMinMs
-        this.#show(connection)
-        await this.#refresh(connection).catch(() => {})
-        this.#show(undefined)
-        await connection.close()
-      }
-      await pause(waitMs, undefined, { signal, ref: false }).catch(() => {})
+    const { retryMinMs, retryMaxMs } = this.#policy
+    let waitMs = retryMinMs
+    for (let turn = 0; !signal.aborted; turn += 1) {
+      const connection = await this.#connect(turn).catch(() => undefined)
+      const hasLasted = connection !== undefined && (await this.#hold(connection))
+      if (hasLasted) waitMs = retryMinMs
+      // many lose the same server at once
+      await pause((waitMs * (1 + Math.random())) / 2, undefined, { signal, ref: false }).catch(() => {})
+      waitMs = Math.min(2 * waitMs, retryMaxMs)
     }
   }
 
   /** By the first server that answers. */
-  async #connect(): Promise<StunTcpConnection> {
+  async #connect(turn: number): Promise<StunTcpConnection> {
     const { family, local: host } = this.place
     const { signal } = this.#stop
     const servers = await this.#servers.list(family, signal)
+    const first = turn % Math.max(servers.length, 1)
     let failure: unknown = new Error('no server')
-    for (const server of servers) {
+    for (const server of [...servers.slice(first), ...servers.slice(0, first)]) {
       try {
-        return await connectStunTcp({ server, local: { host, port: 0 }, timeoutMs: spareTimeoutMs, signal })
+        return await connectStunTcp({ server, local: { host, port: 0 }, timeoutMs: this.#policy.timeoutMs, signal })
       } catch (error) {
         failure = error
       }
@@ -126,14 +143,25 @@ class Keeper {
     throw failure
   }
 
-  /** Until the connection ends or does not answer any more. */
-  async #refresh(connection: StunTcpConnection): Promise<void> {
+  /** Until the connection ends or does not answer any more; tells whether it ever answered again. */
+  async #hold(connection: StunTcpConnection): Promise<boolean> {
     const { signal } = this.#stop
-    while (!signal.aborted) {
-      const isOver = await Promise.race([connection.closed.then(() => true), pause(spareRefreshMs, false, { signal, ref: false })])
-      if (isOver) return
-      await connection.refresh({ timeoutMs: spareTimeoutMs, signal })
-      this.#onChange()
+    const { refreshMs, timeoutMs } = this.#policy
+    const over = new AbortController()
+    void connection.closed.then(() => over.abort())
+    this.#show(connection)
+    let hasLasted = false
+    try {
+      for (;;) {
+        await pause(refreshMs, undefined, { signal: over.signal, ref: false })
+        await connection.refresh({ timeoutMs, signal })
+        hasLasted = true
+        this.#onChange()
+      }
+    } catch {
+      this.#show(undefined)
+      await connection.close()
+      return hasLasted
     }
   }
 

@@ -1,10 +1,11 @@
-import { BehaviorSubject, distinctUntilChanged, map, Observable, startWith, Subject } from 'rxjs'
+import { BehaviorSubject, distinctUntilChanged, map, Observable, startWith, Subject, Subscription } from 'rxjs'
 import { createActor, waitFor, type ActorRefFrom } from 'xstate'
 import { createNodeActors } from '../../machines/node/node.actors.js'
 import { nodeMachine } from '../../machines/node/node.machine.js'
 import { strategyOrder } from '../../machines/strategies.js'
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError, type Failure } from '../errors/index.js'
+import { formatEndpoint } from '../protocol/endpoint.js'
 import { AttemptView } from './attempt-view.js'
 import { echoPings, pingProtocol } from './ping-responder.js'
 import type { NodeCore } from './node-core.js'
@@ -117,6 +118,8 @@ export class ThroughlineNode implements Node {
     const isSettled = () => homes.isSettled && network.isSettled && time.isSettled
     const limit = AbortSignal.timeout(defaults.node.settledMaxMs)
     await new Promise<void>((resolve, reject) => {
+      // of a closed node it completes while it is subscribed to
+      const subscription = new Subscription()
       const settle = (conclude: () => void) => {
         subscription.unsubscribe()
         limit.removeEventListener('abort', onLimit)
@@ -127,7 +130,7 @@ export class ThroughlineNode implements Node {
       const onAbort = () => settle(() => reject(signal?.reason))
       limit.addEventListener('abort', onLimit)
       signal?.addEventListener('abort', onAbort)
-      const subscription = changes$.subscribe({ next: () => isSettled() && settle(resolve), complete: onLimit })
+      subscription.add(changes$.subscribe({ next: () => isSettled() && settle(resolve), complete: onLimit }))
       if (signal?.aborted === true) onAbort()
       else if (isSettled()) settle(resolve)
     })
@@ -167,6 +170,7 @@ export class ThroughlineNode implements Node {
     const { network, time, listenPort, pool, budget, windows } = this.#core
     return {
       interfaces: network.interfaces,
+      sparePorts: network.spares.all.map(({ local, mapped }) => ({ local: formatEndpoint(local), mapped: formatEndpoint(mapped) })),
       clock: time.summary ?? null,
       ...(time.failure !== undefined && { clockError: time.failure }),
       listenPort,

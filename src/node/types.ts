@@ -117,6 +117,8 @@ export interface ClockSummary {
 /** What a node knows about its network; grows as probes answer. */
 export interface NetworkSummary {
   readonly interfaces: readonly NetworkInterface[]
+  /** TCP ports kept ready for a punch, at most one per interface and family: our endpoint, and how the world sees it. */
+  readonly sparePorts: readonly { readonly local: string; readonly mapped: string }[]
   /** Null while unsynchronised; `clockError` tells why, once that is known. */
   readonly clock: ClockSummary | null
   readonly clockError?: Failure

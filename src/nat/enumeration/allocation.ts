@@ -1,5 +1,7 @@
 import type { PortAllocation } from '../../protocol/interface-record.js'
+import { gap } from './gap.js'
 import type { NewMappings, Step } from './new-mappings.js'
+import { withoutOld } from './old-mappings.js'
 
 /** An allocation, its delta, and how many of the observations that could have contradicted it agree. */
 export interface AllocationFinding {
@@ -7,9 +9,11 @@ export interface AllocationFinding {
   readonly delta: number
   readonly agreeing: number
   readonly all: number
+  /** A counter that the next fresh mapping moves on, if its local port is the next one too. */
+  readonly hasCounter: boolean
 }
 
-const unknown: AllocationFinding = { allocation: 'unknown', delta: 0, agreeing: 0, all: 0 }
+const unknown: AllocationFinding = { allocation: 'unknown', delta: 0, agreeing: 0, all: 0, hasCounter: false }
 
 /** Fewer fresh mappings without any pattern prove no randomness. */
 const minRandom = 6
@@ -28,7 +32,7 @@ export const findAllocation = (mappings: NewMappings): AllocationFinding =>
 
 function findEqual({ fresh }: NewMappings): AllocationFinding | undefined {
   const agreeing = fresh.filter(({ localPort, externalPort }) => localPort === externalPort).length
-  return agreeing >= 2 && agreeing * 2 >= fresh.length ? { allocation: 'equal', delta: 0, agreeing, all: fresh.length } : undefined
+  return agreeing >= 2 && agreeing * 2 >= fresh.length ? { allocation: 'equal', delta: 0, agreeing, all: fresh.length, hasCounter: false } : undefined
 }
 
 /** The same distance in several runs. A range that wraps makes a second distance of it. */
@@ -36,15 +40,17 @@ function findOffset({ fresh }: NewMappings): AllocationFinding | undefined {
   const [first, second] = ranking(fresh.map(({ localPort, externalPort }) => gap(localPort, externalPort)))
   if (first === undefined || (first.times + (second?.times ?? 0)) * 4 < fresh.length * 3) return undefined
   const runs = new Set(fresh.filter(({ localPort, externalPort }) => gap(localPort, externalPort) === first.value).map(({ run }) => run))
-  return runs.size >= 2 && first.times >= 3 ? { allocation: 'offset', delta: first.value, agreeing: first.times, all: fresh.length } : undefined
+  return runs.size >= 2 && first.times >= 3 ? { allocation: 'offset', delta: first.value, agreeing: first.times, all: fresh.length, hasCounter: false } : undefined
 }
 
 /** The same step whatever the local ports do; a step that only consecutive ports make is none. */
-function findSequential({ steps }: NewMappings): AllocationFinding | undefined {
+function findSequential({ steps: all }: NewMappings): AllocationFinding | undefined {
+  const [likely] = ranking(all.map(gapOf))
+  const steps = likely === undefined ? all : withoutOld(all, likely.value)
   const gaps = steps.map(gapOf)
   const leaps = steps.filter(({ isNext }) => !isNext).map(gapOf)
   if (gaps.length < 3 || leaps.length === 0) return undefined
-  const found = (delta: number): AllocationFinding => ({ allocation: 'sequential', delta, agreeing: gaps.filter(one => one === delta).length, all: gaps.length })
+  const found = (delta: number): AllocationFinding => ({ allocation: 'sequential', delta, agreeing: gaps.filter(one => one === delta).length, all: gaps.length, hasCounter: true })
   const [first] = ranking(gaps)
   if (first !== undefined && first.value !== 0 && isHalf(gaps, one => one === first.value) && isHalf(leaps, one => one === first.value)) return found(first.value)
   const delta = deltaInTraffic(gaps, leaps)
@@ -69,22 +75,19 @@ function deltaInTraffic(gaps: readonly number[], leaps: readonly number[]): numb
 function findDependent({ steps }: NewMappings): AllocationFinding | undefined {
   const ofNeighbours = steps.filter(({ isNext }) => isNext)
   const ofOnePort = steps.filter(({ from, to }) => from.localPort === to.localPort)
-  return alike(ofNeighbours, 0.6) ?? alike(ofOnePort, 0.8)
+  return alike(ofNeighbours, 0.6, true) ?? alike(ofOnePort, 0.8, false)
 }
 
-function alike(steps: readonly Step[], share: number): AllocationFinding | undefined {
+function alike(steps: readonly Step[], share: number, hasCounter: boolean): AllocationFinding | undefined {
   const [first] = ranking(steps.map(gapOf))
   if (first === undefined || first.value === 0 || first.times < 3 || first.times < steps.length * share) return undefined
-  return { allocation: 'dependent', delta: first.value, agreeing: first.times, all: steps.length }
+  return { allocation: 'dependent', delta: first.value, agreeing: first.times, all: steps.length, hasCounter }
 }
 
 const findRandom = ({ fresh }: NewMappings): AllocationFinding | undefined =>
-  fresh.length < minRandom ? undefined : { allocation: 'random', delta: 0, agreeing: fresh.length, all: fresh.length }
+  fresh.length < minRandom ? undefined : { allocation: 'random', delta: 0, agreeing: fresh.length, all: fresh.length, hasCounter: false }
 
 const gapOf = ({ from, to }: Step): number => gap(from.externalPort, to.externalPort)
-
-/** The shorter way round the 16 bits from one port to another, -32,768 to 32,767. */
-const gap = (from: number, to: number): number => ((to - from + 0x18000) & 0xffff) - 0x8000
 
 /** Values with their numbers of times, most frequent first; of equally frequent ones the smallest step. */
 function ranking(values: readonly number[]): readonly { readonly value: number; readonly times: number }[] {

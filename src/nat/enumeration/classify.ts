@@ -1,3 +1,4 @@
+import { defaults } from '../../config/defaults.js'
 import type { ErrorCode } from '../../errors/index.js'
 import { formatEndpoint, type Family } from '../../protocol/endpoint.js'
 import { isSameHost } from '../../protocol/stun/ip-bytes.js'
@@ -7,6 +8,7 @@ import type { InterfaceProfile, NatProfile, Transport } from '../nat-profile.js'
 import { agree, type Agreement } from './agreement.js'
 import { findAllocation } from './allocation.js'
 import { findFiltering } from './filtering.js'
+import { foreignRate } from './foreign-rate.js'
 import { findMapping } from './mapping.js'
 import { newMappings } from './new-mappings.js'
 import { mappedOf, type ProbeRound } from './probes.js'
@@ -62,7 +64,9 @@ function profileOf(rounds: readonly ProbeRound[], transport: Transport, local: s
   }
   const { mapping, agreeing, all, isAssumed } = findMapping(trusted)
   const found = findAllocation(newMappings(rounds, transport, trusted, mapping))
-  const confidence = weight * (isAssumed ? 0.5 : 1) * Math.min(succession(agreeing, all), succession(found.agreeing, found.all))
+  // the chance that nobody else's mapping comes first
+  const undisturbed = Math.exp((-foreignRate(rounds, transport, trusted, found) * defaults.natProbe.horizonMs) / 1_000)
+  const confidence = weight * (isAssumed ? 0.5 : 1) * Math.min(succession(agreeing, all), succession(found.agreeing, found.all)) * undisturbed
   const isKnown = mapping !== 'unknown' || found.allocation !== 'unknown'
   return named({ mapping, filtering: filtering === 'none' ? 'endpoint-independent' : filtering, allocation: found.allocation, delta: found.delta, range, confidence: isKnown ? confidence : 0, blocked: false })
 }

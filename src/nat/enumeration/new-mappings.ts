@@ -37,8 +37,8 @@ export function newMappings(rounds: readonly ProbeRound[], transport: Transport,
   const fresh: NewMapping[] = []
   const steps: Step[] = []
   for (const { batch, observations } of rounds) {
-    // the ports of `behave` map at moments of their own
-    if (batch.transport !== transport || batch.purpose === 'behave') continue
+    // the ports of the later batches map at moments of their own
+    if (batch.transport !== transport || batch.purpose === 'behave' || batch.purpose === 'recheck') continue
     const sent = observations.filter(isMappingProbe).filter(wasSent).sort((a, b) => a.order - b.order)
     const answers = sent.map(probe => believed.get(keyOf(probe)))
     const lateMs = latenessMs(answers)

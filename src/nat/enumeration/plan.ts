@@ -1,6 +1,6 @@
 import { defaults } from '../../config/defaults.js'
 import { formatEndpoint, type Endpoint } from '../../protocol/endpoint.js'
-import type { Transport } from '../nat-profile.js'
+import type { NatProfile, Transport } from '../nat-profile.js'
 import { agree, type Agreement } from './agreement.js'
 import { classifyTransport } from './classify.js'
 import { mappedOf, wasSent, type FilterAsk, type FilteringProbe, type MappingProbe, type PortSlot, type Probe, type ProbeBatch, type ProbeRound } from './probes.js'
@@ -22,7 +22,8 @@ export interface PlanInput {
 /**
  * The next probes of an enumeration; undefined when nothing more can be learnt, or nobody answers. The two transports go on side by side, each
  * in three steps: who answers; 16 fresh ports towards one server in a single burst, and two of them towards all others; filter
- * and hairpin on ports of their own. A fourth batch at most makes good for servers that fell out.
+ * and hairpin on ports of their own. Two batches at most make good for servers that fell out. A counter is looked at once more in the end,
+ * after a time in which only others moved it.
  */
 export function nextBatch(input: PlanInput): ProbeBatch | undefined {
   const mine = input.rounds.filter(({ batch }) => batch.transport === input.transport)
@@ -30,7 +31,8 @@ export function nextBatch(input: PlanInput): ProbeBatch | undefined {
   const agreement = agree(input.rounds, input.transport, input.local)
   const index = mine.length
   // ends whatever it is told
-  if (done('behave') > 0 || index >= policy.discoverRounds + policy.allocateRounds + 1) return undefined
+  if (done('recheck') > 0 || index > policy.discoverRounds + policy.allocateRounds + 1) return undefined
+  if (done('behave') > 0) return recheckBatch(input, agreement, index)
   if (done('allocate') === 0 && agreement.voters < 2 && done('discover') < policy.discoverRounds) {
     const discover = discoverBatch(input, mine, index)
     if (discover !== undefined) return discover
@@ -39,7 +41,7 @@ export function nextBatch(input: PlanInput): ProbeBatch | undefined {
   if (agreement.trusted.length === 0 || profile.range === null) return undefined
   const isWanting = done('allocate') === 0 || (profile.allocation === 'unknown' && done('allocate') < policy.allocateRounds)
   if (isWanting) return allocateBatch(input, agreement, index, done('allocate'))
-  return behaveBatch(input, agreement, index, profile.mapping)
+  return behaveBatch(input, agreement, index, profile)
 }
 
 /** One local port towards each server that was not asked yet. */
@@ -76,7 +78,7 @@ function allocateBatch(input: PlanInput, agreement: Agreement, index: number, at
 
 const runLengths = [3, 5, 2, 4, 2]
 
-function behaveBatch(input: PlanInput, agreement: Agreement, index: number, mapping: string): ProbeBatch | undefined {
+function behaveBatch(input: PlanInput, agreement: Agreement, index: number, { mapping, allocation }: NatProfile): ProbeBatch | undefined {
   const { transport } = input
   const slots = slotsFrom(index)
   const servers = byMerit(input, agreement)
@@ -86,12 +88,24 @@ function behaveBatch(input: PlanInput, agreement: Agreement, index: number, mapp
   const [server] = servers
   if (server === undefined) return undefined
   if (mapping === 'endpoint-independent') probes.push({ kind: 'hairpin', slots: [slots.next(), slots.next()], server, to: server })
+  // last, so that nothing of ours opens a flow from here to `recheck`
+  if (allocation === 'sequential' || allocation === 'dependent') probes.push(...slots.run(policy.counterPorts).map((slot): MappingProbe => ({ kind: 'mapping', slot, server, to: server })))
   if (probes.length === 0) return undefined
   // of the slowest that is asked: silence has to mean something
   const isAsked = new Set(asked.map(formatEndpoint))
   const rttMs = Math.max(...agreement.trusted.filter(one => isAsked.has(formatEndpoint(one.to))).map(one => one.rttMs))
   const maxMs = Math.min(policy.maxMs, policy.behaveRtts * rttMs + policy.slackMs + (transport === 'udp' ? (policy.filterTries - 1) * policy.filterGapMs : 0))
   return { ...batchOf(transport, 'behave', index, probes), maxMs: Math.max(maxMs, policy.hairpinMs) }
+}
+
+/** The local ports after the last ones of `behave`, towards the same server: what counts goes on there, whether by mapping or by local port. */
+function recheckBatch({ transport, rounds }: PlanInput, { trusted }: Agreement, index: number): ProbeBatch | undefined {
+  const before = mappedOf(rounds.filter(({ batch }) => batch.purpose === 'behave'), transport).find(one => trusted.includes(one))
+  if (before === undefined) return undefined
+  const { slot: { run, index: place }, server, to, local, sentAtMs, rttMs } = before
+  const probes = Array.from({ length: policy.counterPorts }, (_, next): MappingProbe => ({ kind: 'mapping', slot: { run, index: policy.counterPorts + next }, server, to }))
+  const maxMs = Math.min(policy.maxMs, policy.patienceFactor * rttMs + policy.slackMs)
+  return { ...batchOf(transport, 'recheck', index, probes), maxMs, startsAtMs: sentAtMs + policy.recheckAfterMs, firstPort: local.port - place }
 }
 
 /** Each ask has a port of its own: what it sends opens the filter for where it goes, and over TCP the port listens meanwhile. */

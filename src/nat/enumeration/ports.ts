@@ -8,7 +8,8 @@ const spacing = 64
 const zones = 4
 
 /** Chooses the numbers of a batch's local ports; `random` is uniform in [0, 1). Whether they can be bound shows. */
-export function assignPorts({ index, probes }: ProbeBatch, random: () => number): (slot: PortSlot) => number {
+export function assignPorts({ index, probes, firstPort }: ProbeBatch, random: () => number): (slot: PortSlot) => number {
+  if (firstPort !== undefined) return slot => firstPort + slot.index
   const runs = [...new Set(probes.flatMap(slotsOf).map(({ run }) => run))]
   const width = Math.floor((highPort - lowPort) / zones)
   const cells = shuffled([...Array(Math.floor(width / spacing)).keys()], runs.length, random)

@@ -54,20 +54,30 @@ export type Probe = MappingProbe | FilteringProbe | HairpinProbe
  */
 export interface ProbeBatch {
   readonly transport: Transport
-  /** discover: who answers, and what they say of one port. allocate: mappings of fresh ports. behave: filtering and hairpin. */
-  readonly purpose: 'discover' | 'allocate' | 'behave'
+  /**
+   * discover: who answers, and what they say of one port. allocate: mappings of fresh ports. behave: filtering, hairpin and, last of all, two
+   * mappings where there is a counter. recheck: how far that counter has moved since.
+   */
+  readonly purpose: 'discover' | 'allocate' | 'behave' | 'recheck'
   /** Its place in the enumeration, from 0. */
   readonly index: number
   readonly probes: readonly Probe[]
-  /** What is unanswered then has failed, whatever else is known. */
+  /** What is unanswered so long after its start has failed, whatever else is known. */
   readonly maxMs: number
+  /** Not before; by the clock of `sentAtMs`. */
+  readonly startsAtMs?: number
+  /** The number of the local port at index 0, where a run of another batch goes on. */
+  readonly firstPort?: number
 }
 
-/** What became of a mapping probe. `order` ranks the probes of a batch by when they left; `rttMs` from then to the answer, TCP connect included. */
+/**
+ * What became of a mapping probe. `order` ranks the probes of a batch by when they left; `sentAtMs` is when, by a
+ * clock that never steps; `rttMs` from then to the answer, TCP connect included.
+ */
 export type MappingObservation = MappingProbe & {
   readonly order: number
 } & (
-    | { readonly local: Endpoint; readonly mapped: Endpoint; readonly other?: Endpoint; readonly rttMs: number; readonly failure?: undefined }
+    | { readonly local: Endpoint; readonly mapped: Endpoint; readonly other?: Endpoint; readonly sentAtMs: number; readonly rttMs: number; readonly failure?: undefined }
     | { readonly failure: ErrorCode; readonly mapped?: undefined }
   )
 

@@ -22,7 +22,7 @@ const seen = ({ local, batch }: RunBatchInput): Observation[] =>
   batch.probes.map((probe, order): Observation => {
     if (probe.kind !== 'mapping') return { ...probe, outcome: 'nothing' }
     const port = 20_000 + probe.slot.run * 100 + probe.slot.index
-    return { ...probe, order, local: { host: local, port }, mapped: { host: '203.0.113.5', port }, rttMs: 40 }
+    return { ...probe, order, local: { host: local, port }, mapped: { host: '203.0.113.5', port }, sentAtMs: 0, rttMs: 40 }
   })
 
 const unanswered = ({ batch }: RunBatchInput): Observation[] =>

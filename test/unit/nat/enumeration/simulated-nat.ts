@@ -4,7 +4,7 @@ import type { Endpoint } from '../../../../src/protocol/endpoint.js'
 export type Mapping = 'none' | 'EIM' | 'ADM' | 'APDM'
 export type Filtering = 'EIF' | 'ADF' | 'APDF'
 /**
- * `perPort`: last + delta for the local port after the last one, else random. `linear`: a multiple of the local port. `perDestination`: each
+ * `perPort`: last + delta for the local port after the last one, whoever's that was, else random. `linear`: a multiple of the local port. `perDestination`: each
  * local port counts by itself, from a random start. `block`: at random within blocks of so many ports; `ordered`: in order within them.
  */
 export type Allocation =
@@ -28,6 +28,8 @@ export interface NatKind {
   readonly overloads?: boolean
   /** New mappings of other hosts between two of ours, on average. */
   readonly others?: number
+  /** New mappings of other hosts in a second, on average. */
+  readonly othersPerS?: number
 }
 
 interface Binding {
@@ -57,19 +59,29 @@ export class SimulatedNat {
   readonly #counters = new Map<string, number>()
   #last: number
   #lastLocal = -1
+  #nextOtherMs = 0
   #block: number[] = []
 
   constructor(address: string, kind: NatKind, random: () => number) {
     this.address = address
-    this.kind = { mapping: 'EIM', filtering: 'APDF', allocation: 'preserving', hairpin: false, ports: [1_024, 65_535], overloads: false, others: 0, ...kind }
+    this.kind = { mapping: 'EIM', filtering: 'APDF', allocation: 'preserving', hairpin: false, ports: [1_024, 65_535], overloads: false, others: 0, othersPerS: 0, ...kind }
     this.#random = random
     this.#last = this.#draw()
+  }
+
+  /** Lets others make their mappings until then (Poisson's traffic). */
+  advance(nowMs: number): void {
+    if (this.kind.othersPerS === 0) return
+    while (this.#nextOtherMs <= nowMs) {
+      this.#takeOther()
+      this.#nextOtherMs -= (1_000 * Math.log(1 - this.#random())) / this.kind.othersPerS
+    }
   }
 
   /** A packet from inside; the endpoint it comes from outside. */
   out(inside: Endpoint, to: Endpoint): Endpoint {
     const key = [inside.host, inside.port, this.kind.mapping.startsWith('A') && to.host, this.kind.mapping === 'APDM' && to.port].join(' ')
-    const binding = this.#bindings.get(key) ?? this.#bind(key, inside, to)
+    const binding = this.#bindings.get(key) ?? this.#bind(key, inside)
     binding.sentTo.add(to.host).add(`${to.host} ${to.port}`)
     return { host: this.kind.mapping === 'none' ? inside.host : this.address, port: binding.port }
   }
@@ -81,14 +93,18 @@ export class SimulatedNat {
     return this.#byPort.get(port)?.find(isOpen)?.inside
   }
 
-  #bind(key: string, inside: Endpoint, to: Endpoint): Binding {
+  #bind(key: string, inside: Endpoint): Binding {
     // as many as of Poisson's traffic in an exponential time
-    while (this.#random() < this.kind.others / (1 + this.kind.others)) this.#take(this.#choose(30_000 + Math.floor(this.#random() * 30_000), 'other', to))
-    const port = this.kind.mapping === 'none' ? inside.port : this.#take(this.#choose(inside.port, inside.host, to))
+    while (this.#random() < this.kind.others / (1 + this.kind.others)) this.#takeOther()
+    const port = this.kind.mapping === 'none' ? inside.port : this.#take(this.#choose(inside.port, inside.host))
     const binding = { inside, port, sentTo: new Set<string>() }
     this.#bindings.set(key, binding)
     this.#byPort.set(port, [...(this.#byPort.get(port) ?? []), binding])
     return binding
+  }
+
+  #takeOther(): void {
+    this.#take(this.#choose(30_000 + Math.floor(this.#random() * 30_000), 'other'))
   }
 
   /** The wanted port, or the next free one. */
@@ -98,10 +114,10 @@ export class SimulatedNat {
     return port
   }
 
-  #choose(local: number, host: string, to: Endpoint): number {
+  #choose(local: number, host: string): number {
     const { allocation, ports } = this.kind
     const previous = this.#lastLocal
-    if (host !== 'other') this.#lastLocal = local
+    this.#lastLocal = local
     if (allocation === 'preserving') return local
     if (allocation === 'random') return this.#draw()
     if ('offset' in allocation) return local + allocation.offset
@@ -112,10 +128,7 @@ export class SimulatedNat {
       this.#counters.set(`${host} ${local}`, next)
       return next
     }
-    if ('perPort' in allocation) {
-      if (host === 'other') return this.#draw()
-      return (this.#last = this.#within(local === previous + 1 ? this.#last + allocation.perPort : this.#draw()))
-    }
+    if ('perPort' in allocation) return (this.#last = this.#within(local === previous + 1 ? this.#last + allocation.perPort : this.#draw()))
     const size = 'block' in allocation ? allocation.block : allocation.ordered
     if (host === 'other') return this.#draw()
     if (this.#block.length === 0) {
@@ -125,7 +138,7 @@ export class SimulatedNat {
       this.#block = Array.from({ length: size }, (_, place) => first + place)
     }
     const place = 'block' in allocation ? Math.floor(this.#random() * this.#block.length) : 0
-    return this.#block.splice(place, 1)[0] ?? to.port
+    return this.#block.splice(place, 1)[0]!
   }
 
   #draw(): number {

@@ -50,7 +50,7 @@ export function enumerate(network: SimulatedNetwork): { readonly profile: Interf
     const batch = nextBatch({ transport, local, servers, rounds })
     if (batch === undefined) open.splice(open.indexOf(transport), 1)
     else {
-      const { observations, tookMs } = simulation.run(batch)
+      const { observations, tookMs } = simulation.run(batch, clocks[transport])
       rounds.push({ batch, observations })
       clocks[transport] += tookMs
     }
@@ -62,6 +62,12 @@ export function enumerate(network: SimulatedNetwork): { readonly profile: Interf
 interface Outcome {
   readonly atMs: number
   readonly observation: Observation
+}
+
+/** When a batch begins, and how much later the first packet of a probe leaves that gets through. */
+interface Times {
+  readonly startMs: number
+  readonly leavesMs: number
 }
 
 class Simulation {
@@ -80,13 +86,17 @@ class Simulation {
     this.#chains = { tcp: chain('tcp'), udp: chain('udp') }
   }
 
-  run(batch: ProbeBatch): { readonly observations: readonly Observation[]; readonly tookMs: number } {
+  run(batch: ProbeBatch, nowMs: number): { readonly observations: readonly Observation[]; readonly tookMs: number } {
+    const startMs = Math.max(nowMs, batch.startsAtMs ?? 0)
     const numberOf = assignPorts(batch, this.#random)
     const taken = new Set<number>()
     for (const probe of batch.probes) for (const slot of 'slot' in probe ? [probe.slot] : probe.slots) if (this.#random() < (this.#network.taken ?? 0)) taken.add(numberOf(slot))
     const portOf = (slot: PortSlot) => (taken.has(numberOf(slot)) ? undefined : numberOf(slot))
     const tasks = batch.probes.map((probe, order) => ({ probe, order, leavesMs: this.#delay(batch.transport) })).sort((a, b) => a.leavesMs - b.leavesMs || a.order - b.order)
-    const outcomes = tasks.map(({ probe, order, leavesMs }) => ({ order, ...this.#make(batch, probe, order, leavesMs, portOf) }))
+    const outcomes = tasks.map(({ probe, order, leavesMs }) => {
+      this.#advance(batch.transport, startMs + leavesMs)
+      return this.#make(batch, probe, order, { startMs, leavesMs }, portOf)
+    })
     outcomes.sort((a, b) => a.atMs - b.atMs)
     const settled: Observation[] = []
     let limitMs = batch.maxMs
@@ -102,7 +112,13 @@ class Simulation {
         limitMs = patienceMs(batch, settled, this.#network.local)
       }
     }
-    return { observations: [...settled, ...cut], tookMs }
+    return { observations: [...settled, ...cut], tookMs: startMs - nowMs + tookMs }
+  }
+
+  /** Others go on meanwhile. */
+  #advance(transport: Transport, nowMs: number): void {
+    const chain = this.#chains[transport]
+    if (chain !== 'blocked' && nowMs < Infinity) for (const nat of chain) nat.advance(nowMs)
   }
 
   /** How late the first packet that gets through leaves; beyond every limit when none does. */
@@ -111,12 +127,12 @@ class Simulation {
     return repeats.find(() => this.#random() >= (this.#network.loss ?? 0)) ?? Infinity
   }
 
-  #make(batch: ProbeBatch, probe: Probe, order: number, leavesMs: number, portOf: (slot: PortSlot) => number | undefined): Outcome {
-    if (probe.kind === 'mapping') return this.#map(batch, probe, order, leavesMs, portOf(probe.slot))
+  #make(batch: ProbeBatch, probe: Probe, order: number, times: Times, portOf: (slot: PortSlot) => number | undefined): Outcome {
+    if (probe.kind === 'mapping') return this.#map(batch, probe, order, times, portOf(probe.slot))
     return probe.kind === 'filtering' ? this.#filter(batch, probe, portOf) : this.#hairpin(batch, probe, portOf)
   }
 
-  #map({ transport }: ProbeBatch, probe: MappingProbe, order: number, leavesMs: number, port: number | undefined): Outcome {
+  #map({ transport }: ProbeBatch, probe: MappingProbe, order: number, { startMs, leavesMs }: Times, port: number | undefined): Outcome {
     const fail = (failure: 'ERR_PORT_IN_USE' | 'ERR_STUN_TIMEOUT' | 'ERR_DIAL_REFUSED', atMs: number): Outcome => ({ atMs, observation: { ...probe, order, failure } })
     if (port === undefined) return fail('ERR_PORT_IN_USE', 0)
     const server = this.#serverAt(probe.to)
@@ -127,7 +143,7 @@ class Simulation {
     const rttMs = leavesMs + lostMs + this.#rttMs * (transport === 'tcp' ? 2 : 1) + this.#random()
     const local = { host: this.#network.local, port }
     const mapped = server.is === 'inside' ? local : server.lie ? server.lie(seen) : seen
-    return { atMs: rttMs, observation: { ...probe, order, local, mapped, rttMs, ...(server.other && formatEndpoint(probe.to) === formatEndpoint(server.endpoint) && { other: server.other }) } }
+    return { atMs: rttMs, observation: { ...probe, order, local, mapped, sentAtMs: startMs, rttMs, ...(server.other && formatEndpoint(probe.to) === formatEndpoint(server.endpoint) && { other: server.other }) } }
   }
 
   #filter({ transport, maxMs }: ProbeBatch, probe: FilteringProbe, portOf: (slot: PortSlot) => number | undefined): Outcome {
