@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { AnyMachineSnapshot } from 'xstate'
 import { machines } from '../../machines/index.js'
+import { systemClock } from '../../src/net/clock.js'
+import { startSntpResponder, type SntpResponder } from '../../src/net/sntp-responder.js'
+import { startStunResponder, type StunResponder } from '../../src/net/stun-responder.js'
 import { createNode, type Node } from '../../src/index.js'
 import { startBroker, type EmbeddedBroker } from '../../src/net/embedded-broker.js'
 import { createRecorder, type RecordedEvent } from '../../src/observe/recorder.js'
@@ -18,6 +21,8 @@ const seeds = { listener: randomBytes(32), refuser: randomBytes(32), dialler: ra
 
 let folder: string
 let broker: EmbeddedBroker
+let stun: StunResponder | undefined
+let time: SntpResponder | undefined
 let lines: readonly RecordedEvent[]
 let text: string
 let outcomes: Readonly<Record<string, string>>
@@ -41,7 +46,10 @@ beforeAll(async () => {
   listener.pipes$.subscribe(pipe => void pipe.pipe(pipe))
   const refuser = await open(seeds.refuser, { authorize: () => false })
   refuser.pipes$.subscribe()
-  const dialler = await open(seeds.dialler)
+  stun = await startStunResponder()
+  time = await startSntpResponder({ host: '127.0.0.1', port: 0, clock: systemClock() })
+  const dialler = await open(seeds.dialler, { stun: [`127.0.0.1:${stun.port}`], ntp: [`127.0.0.1:${time.port}`], interfaces: ['lo'] })
+  await dialler.settled()
   const gone = await open(seeds.nobody)
   const goneAddress = gone.address
   await gone.close()
@@ -74,7 +82,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all(nodes.map(node => node.close()))
-  await broker.close()
+  await Promise.all([broker.close(), stun?.close(), time?.close()])
   rmSync(folder, { recursive: true })
 })
 
