@@ -21,7 +21,7 @@ export function createNatProbeActors({ listServers, probe, random }: NatProbeRes
       const jitter = random()
       try {
         const servers = await listServers(input.family, signal)
-        if (servers.length === 0) throw new ThroughlineError('ERR_STUN_TIMEOUT', `no STUN server has an IPv${input.family} address`)
+        if (servers.length === 0) throw new ThroughlineError('ERR_DIAL_UNREACHABLE', `no STUN server has an IPv${input.family} address`)
         return { ok: true, servers, jitter }
       } catch (error) {
         return { ok: false, failure: toFailure(error), jitter }

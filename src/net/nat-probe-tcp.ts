@@ -82,6 +82,7 @@ const marginMs = 20
  */
 async function reaches(one: StunTcpConnection, two: StunTcpConnection, { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal }): Promise<boolean> {
   const silence = new ThroughlineError('ERR_STUN_TIMEOUT', 'nothing arrived')
+  const startedAtMs = performance.now()
   const stop = new AbortController()
   const dials: Promise<Socket>[] = []
   const dial = (from: StunTcpConnection, to: StunTcpConnection) => {
@@ -98,13 +99,14 @@ async function reaches(one: StunTcpConnection, two: StunTcpConnection, { timeout
     listener = await listen({
       hosts: [one.local.host], port: one.local.port,
       onSocket: socket => {
-        socket.on('error', () => {}).destroy()
         // strangers may come by a full cone; some NATs leave the internal address as it is
         if ([two.binding.mapped, two.local].some(({ host }) => isSameHost(socket.remoteAddress ?? '', host))) onArrival()
+        socket.on('error', () => {}).destroy()
       },
     })
     dial(two, one)
-    await bounded<void>({ signal, timeoutMs, what: 'the wait for a hairpin', onTimeout: () => silence }, ({ resolve }) => {
+    const leftMs = Math.max(1, timeoutMs - (performance.now() - startedAtMs))
+    await bounded<void>({ signal, timeoutMs: leftMs, what: 'the wait for a hairpin', onTimeout: () => silence }, ({ resolve }) => {
       onArrival = resolve
       Promise.all(dials).then(() => resolve(), () => {})
       return () => {}

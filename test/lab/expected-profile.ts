@@ -8,10 +8,17 @@ const mappings = { none: 'none', EIM: 'endpoint-independent', ADM: 'address-depe
 const filters = { EIF: 'endpoint-independent', ADF: 'address-dependent', APDF: 'address-and-port-dependent' } as const
 
 /** What an enumeration has to find behind a NAT of this kind, by what the NAT claims to do. */
-export function expectedOf(name: NatKindName): { readonly tcp: Expected; readonly udp: Expected } {
+export function expectedOf(name: NatKindName) {
   const { tcp, udp } = claimsOf(natKinds[name].nat)
-  return { tcp: profileOf(tcp), udp: udp === null ? { blocked: true, mapping: 'unknown', classic: 'blocked' } : profileOf(udp) }
+  return {
+    hairpin: { tcp: hairpinOf(tcp), udp: hairpinOf(udp) },
+    tcp: profileOf(tcp),
+    udp: udp === null ? { blocked: true, mapping: 'unknown', classic: 'blocked' } : profileOf(udp),
+  }
 }
+
+/** Where each destination has a mapping of its own nobody can tell one's own external endpoint to another. */
+const hairpinOf = (claim: Claim | null): boolean | null => (claim?.mapping === 'EIM' ? claim.hairpin : null)
 
 function profileOf(claim: Claim): Expected {
   return { blocked: false, mapping: mappings[claim.mapping], filtering: filters[claim.filtering], ...allocationOf(claim) }

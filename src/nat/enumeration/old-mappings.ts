@@ -2,7 +2,7 @@ import { gap } from './gap.js'
 import type { NewMapping, Step } from './new-mappings.js'
 
 /** More of them and there is no telling what is old. */
-const maxShare = 1 / 3
+const maxShare = 1 / 2
 
 /**
  * Leaves out mappings that the NAT still had, of an enumeration a minute ago that happened to use the same local port: a counter goes on as if

@@ -2,18 +2,21 @@ import { defaults } from '../../config/defaults.js'
 import type { PortSlot, ProbeBatch } from './probes.js'
 
 const { lowPort, highPort } = defaults.natProbe
-/** Runs are further apart than any of them is long. */
-const spacing = 64
-/** Batches take turns, so that no port is used twice in one enumeration: its mapping, or its TIME-WAIT, may still be there. */
-const zones = 4
+/** A run lies within its cell, and not at the end of it: two runs never touch. */
+const cellSize = 16
+/**
+ * Which part of the range a purpose has, so that no port is used twice in one enumeration: its mapping, or its TIME-WAIT, may still be there.
+ * The most for those that have to be new also when an enumeration of a minute ago used others of them.
+ */
+const zones = { discover: [0, 1 / 16], allocate: [1 / 16, 11 / 16], behave: [11 / 16, 1], recheck: [11 / 16, 1] } as const
 
 /** Chooses the numbers of a batch's local ports; `random` is uniform in [0, 1). Whether they can be bound shows. */
-export function assignPorts({ index, probes, firstPort }: ProbeBatch, random: () => number): (slot: PortSlot) => number {
+export function assignPorts({ purpose, probes, firstPort }: ProbeBatch, random: () => number): (slot: PortSlot) => number {
   if (firstPort !== undefined) return slot => firstPort + slot.index
   const runs = [...new Set(probes.flatMap(slotsOf).map(({ run }) => run))]
-  const width = Math.floor((highPort - lowPort) / zones)
-  const cells = shuffled([...Array(Math.floor(width / spacing)).keys()], runs.length, random)
-  const bases = new Map(runs.map((run, place) => [run, lowPort + (index % zones) * width + (cells[place] ?? 0) * spacing + Math.floor(random() * (spacing / 2))]))
+  const [first, end] = zones[purpose].map(share => Math.ceil(((highPort - lowPort) / cellSize) * share)) as [number, number]
+  const cells = shuffled(Array.from({ length: end - first }, (_, place) => first + place), runs.length, random)
+  const bases = new Map(runs.map((run, place) => [run, lowPort + (cells[place] ?? 0) * cellSize + Math.floor(random() * (cellSize / 2))]))
   return ({ run, index: offset }) => (bases.get(run) ?? lowPort) + offset
 }
 

@@ -154,7 +154,7 @@ describe('the natProbe machine', () => {
     const { context, value } = start({ list: () => [] })
     await rest()
     expect(value()).toBe('stale')
-    expect(context().lastFailure).toMatchObject({ code: 'ERR_STUN_TIMEOUT' })
+    expect(context().lastFailure).toMatchObject({ code: 'ERR_DIAL_UNREACHABLE' })
   })
 
   it('carries data only: its context survives JSON', async () => {

@@ -53,7 +53,7 @@ describe('a last look at a counter', () => {
     const portsOf = (round: ProbeRound | undefined) => round?.observations.flatMap(one => (one.kind === 'mapping' && one.mapped !== undefined ? [one.local.port] : [])) ?? []
     const [port] = portsOf(behave)
     expect([behave?.batch.purpose, recheck?.batch.purpose]).toEqual(['behave', 'recheck'])
-    expect(portsOf(recheck).sort()).toEqual([port! + 1, port! + 2])
+    expect(portsOf(recheck).sort((a, b) => a - b)).toEqual([port! + 1, port! + 2])
   })
 
   it('does not take place where there is no counter', () => {
