@@ -98,9 +98,9 @@ class Asker {
 
   end(): Promise<void> {
     for (const { reject } of [...this.#pending.values()]) reject(new ThroughlineError('ERR_CANCELLED', `the connection to ${formatEndpoint(this.server)} was closed`))
-    // nobody needs what may still come; the FIN is with the kernel then
-    this.#socket.end(() => this.#socket.destroy())
-    this.#linger ??= setTimeout(() => this.#socket.destroy(), defaults.dial.lingerMs)
+    // a process that ends meanwhile leaves the rest to the kernel
+    this.#socket.unref().end()
+    this.#linger ??= setTimeout(() => this.#socket.destroy(), defaults.dial.lingerMs).unref()
     if (this.#socket.closed) clearTimeout(this.#linger)
     return this.closed
   }

@@ -107,7 +107,8 @@ class Keeper {
 
   async stop(): Promise<void> {
     this.#stop.abort('the spare port is given up')
-    await this.#connection?.close()
+    // its FIN needs nobody who waits for the server's
+    void this.#connection?.close()
     await this.#running
   }
 
@@ -160,7 +161,7 @@ class Keeper {
       }
     } catch {
       this.#show(undefined)
-      await connection.close()
+      void connection.close()
       return hasLasted
     }
   }
