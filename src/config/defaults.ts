@@ -262,6 +262,8 @@ export const defaults = {
     maxForeign: 4_096,
     /** From the sample by which a port is predicted to the packet that makes its mapping: the peer has to hear of it in between, some two round trips. */
     horizonMs: 150,
+    /** A probe that waits for silence concludes so much before its batch ends: what is cut off is no silence. */
+    marginMs: 20,
     /** For what does not answer at all: one repetition of a SYN (after 1 s) or of a request is answered by then. */
     maxMs: 1_250,
     /** So much of a burst is enough to go on: what is lost comes back too late to tell its order. */

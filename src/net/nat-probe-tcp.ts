@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import { defaults } from '../config/defaults.js'
 import { ThroughlineError } from '../errors/index.js'
 import type { FilteringObservation, FilteringProbe, HairpinObservation, HairpinProbe, MappingObservation, MappingProbe, PortSlot, ProbeBatch } from '../nat/enumeration/probes.js'
 import { isSameHost } from '../protocol/stun/ip-bytes.js'
@@ -73,8 +74,7 @@ export function openTcpProbes(batch: ProbeBatch, local: string, portOf: (slot: P
   }
 }
 
-/** So much before the end of the batch a probe concludes by itself, ms. */
-const marginMs = 20
+const { marginMs } = defaults.natProbe
 
 /**
  * Has each port dial the other one's mapping: first out of the port that then listens, since its filter wants to have seen something go out,

@@ -69,7 +69,7 @@ export class NetworkWatch {
       const { profile, isStale, lastFailure } = snapshot?.context ?? {}
       return {
         ...(profile ?? unknownInterface(own)), name: own.interfaceName, local: own.address,
-        state: isStale === true ? 'stale' : profile === undefined && snapshot !== undefined ? 'sampling' : profile === undefined ? 'stale' : 'known',
+        state: isStale !== false ? 'stale' : profile === undefined ? 'sampling' : 'known',
         ...(lastFailure !== undefined && { error: lastFailure }),
       }
     })

@@ -2,26 +2,16 @@
  * Mutates valid envelopes, message bodies and addresses and asserts that decoding drops them or fails by code, and that memory stays
  * bounded. Run: `npx tsx test/fuzz/envelope.fuzz.ts [--runs N] [--seed N]`.
  */
-import { parseArgs } from 'node:util'
 import { ThroughlineError } from '../../src/errors/index.js'
 import { decodeAddress, decodeAddressBytes, encodeAddress, encodeAddressBytes } from '../../src/protocol/address.js'
 import { peerIdOfCertificate } from '../../src/protocol/certificate.js'
 import { openEnvelope, sealEnvelope } from '../../src/protocol/envelope.js'
 import { identityFromSeed } from '../../src/protocol/identity.js'
 import { decodeSignalBody, encodeSignalBody, type OfferMessage } from '../../src/protocol/signal-message.js'
+import { fuzzArguments } from './arguments.js'
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } } })
-const runs = Number(values.runs)
-const seed = Number(values.seed)
+const { runs, seed, random } = fuzzArguments()
 
-/** Mulberry32: small, seeded, good enough to choose mutations. */
-let state = seed >>> 0
-const random = (below: number): number => {
-  state = (state + 0x6d2b79f5) >>> 0
-  let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-  return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-}
 const randomBytes = (length: number): Buffer => Buffer.from(Array.from({ length }, () => random(256)))
 
 const sender = identityFromSeed(new Uint8Array(32).fill(1))

@@ -2,27 +2,16 @@
  * Mutates valid frame streams and asserts that the decoder emits only well-formed frames or fails with ERR_PROTOCOL_VIOLATION, and that a
  * session fed with them neither throws nor keeps more than its credit. Run: `npx tsx test/fuzz/frames.fuzz.ts [--runs N] [--seed N]`.
  */
-import { parseArgs } from 'node:util'
 import { ThroughlineError } from '../../src/errors/index.js'
 import { encodeData } from '../../src/protocol/data-frames.js'
 import { FrameDecoder } from '../../src/protocol/frame-decoder.js'
 import { encodeFrame, frameSizes, type Frame } from '../../src/protocol/frames.js'
 import { ReceiveBuffer } from '../../src/streams/session/receive-buffer.js'
+import { fuzzArguments } from './arguments.js'
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } } })
-const runs = Number(values.runs)
-const seed = Number(values.seed)
+const { runs, seed, random } = fuzzArguments()
 const windowBytes = 65_536
 const maxGrowth = 64 * 1_024 ** 2
-
-/** Mulberry32: small, seeded, good enough to choose mutations. */
-let state = seed >>> 0
-const random = (below: number): number => {
-  state = (state + 0x6d2b79f5) >>> 0
-  let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-  return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-}
 
 const id = '00112233445566778899aabbccddeeff'
 const samples: readonly Buffer[] = [

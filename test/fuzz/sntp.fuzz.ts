@@ -3,26 +3,15 @@
  * the bounds of the exchange, and that no minority of servers moves the estimate beyond its uncertainty.
  * Run: `npx tsx test/fuzz/sntp.fuzz.ts [--runs N] [--seed N]`.
  */
-import { parseArgs } from 'node:util'
 import { defaults } from '../../src/config/defaults.js'
 import { estimateClock, type TimeSample } from '../../src/nat/clock-estimate.js'
 import { readSntpReply } from '../../src/nat/clock-reply.js'
 import { decodeSntp, encodeSntp, sntpBytes } from '../../src/protocol/sntp.js'
 import { epochMs, simulateExchange } from '../support/sntp-replies.js'
+import { fuzzArguments } from './arguments.js'
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } } })
-const runs = Number(values.runs)
-const seed = Number(values.seed)
+const { runs, seed, random } = fuzzArguments()
 const maxGrowth = 64 * 1_024 ** 2
-
-/** Mulberry32: small, seeded, good enough to choose mutations. */
-let state = seed >>> 0
-const random = (below: number): number => {
-  state = (state + 0x6d2b79f5) >>> 0
-  let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-  return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-}
 
 const nonce = 0x0123_4567_89ab_cdefn
 const counts = { read: 0, unfit: 0, refused: 0, foreign: 0 }

@@ -3,7 +3,6 @@
  * framing fail by code or not at all, that the client's accept logic takes a reply only from where and for what it asked, that the responder's
  * answers stay small, and that memory stays bounded. Run: `npx tsx test/fuzz/stun.fuzz.ts [--runs N] [--seed N]`.
  */
-import { parseArgs } from 'node:util'
 import { defaults } from '../../src/config/defaults.js'
 import { ThroughlineError } from '../../src/errors/index.js'
 import type { Endpoint } from '../../src/protocol/endpoint.js'
@@ -18,21 +17,12 @@ import { shortTermKey, signMessage, verifyIntegrity } from '../../src/protocol/s
 import { bindingMethod, decodeMessage, encodeMessage, newTransaction, type StunClass } from '../../src/protocol/stun/message.js'
 import { StunStreamDecoder } from '../../src/protocol/stun/stream-decoder.js'
 import { nonce, realm, software, username } from '../../src/protocol/stun/texts.js'
+import { fuzzArguments } from './arguments.js'
 
-const { values } = parseArgs({ options: { runs: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } } })
-const runs = Number(values.runs)
-const seed = Number(values.seed)
+const { runs, seed, random } = fuzzArguments()
 const { maxMessageBytes } = defaults.stun
 const maxGrowth = 64 * 1_024 ** 2
 
-/** Mulberry32: small, seeded, good enough to choose mutations. */
-let state = seed >>> 0
-const random = (below: number): number => {
-  state = (state + 0x6d2b79f5) >>> 0
-  let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-  return ((mixed ^ (mixed >>> 14)) >>> 0) % below
-}
 const randomBytes = (length: number): Buffer => Buffer.from(Array.from({ length }, () => random(256)))
 const pick = <T>(list: readonly T[]): T => list[random(list.length)]!
 

@@ -1,8 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Requirement } from '../requirements.js'
 import type { Host, Site } from './types.js'
 
 const startLimitMs = 10_000
@@ -13,8 +12,8 @@ export interface LabService {
   close(): void
 }
 
-/** For `describeIf`. */
-export const coturnMissing: Requirement = existsSync('/usr/bin/turnserver') ? undefined : 'turnserver is not installed (apt-get install coturn)'
+export { chronyMissing } from '../chrony.js'
+export { coturnMissing } from '../coturn.js'
 
 export interface Coturn extends LabService {
   /** STUN endpoints (UDP and TCP), address by address: with two addresses each has two ports, as RFC 5780 wants. */
@@ -41,9 +40,6 @@ export async function startCoturn(site: Site, { user, args = [] }: CoturnOptions
   await says(child, last)
   return { child, endpoints: addresses.flatMap(address => [3478, 3479].map(port => ({ address, port }))), close: () => void child.kill('SIGKILL') }
 }
-
-/** For `describeIf`. */
-export const chronyMissing: Requirement = existsSync('/usr/sbin/chronyd') ? undefined : 'chronyd is not installed (apt-get install chrony)'
 
 /** Starts chronyd as an NTP server that tells this machine's time and leaves its clock alone. */
 export async function startChrony(host: Host): Promise<LabService> {
