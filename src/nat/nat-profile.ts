@@ -38,7 +38,7 @@ export interface NatProfile extends NatSummary {
    * 0 to 1: how likely the next fresh mapping comes out as mapping, allocation and delta say. By Laplace's rule,
    * (agreeing + 1) / (all + 2), over the observations that could have contradicted; halved where only one server vouches
    * for it; times the chance that nobody else's mapping moves the counter in the 150 ms between sample and use, exp(-rate x time), by
-   * the rate seen in some 900 ms of the enumeration: traffic makes predictions miss. 0 where nothing is known.
+   * the rate seen in some 800 ms of the enumeration: traffic makes predictions miss. 0 where nothing is known.
    */
   readonly confidence: number
   readonly classic: ClassicName

@@ -85,7 +85,7 @@ describeIf('enumeration', labMissing() ?? coturnMissing, () => {
       const report = await enumerate(site(name))
       expect(report.statesAtFirst).toEqual(['sampling'])
       const found = v4(report)
-      expect(found).toMatchObject({ ...expectedOf(name), state: 'known', external: site(name).externalIpv4 })
+      expect(found).toMatchObject({ ...expectedOf(name, run), state: 'known', external: site(name).externalIpv4 })
       for (const { classic } of [found.tcp, found.udp]) expect(classic).not.toMatch(/^open/)
     }
   }, 60_000 + runs * 10_000)

@@ -1,0 +1,41 @@
+import type { Family } from '../../protocol/endpoint.js'
+import type { InterfaceRecord } from '../../protocol/interface-record.js'
+
+/**
+ * How a punch comes through: by mappings both sides keep; by a listening port behind a mapping that is kept; by a foretold
+ * port; by many ports at once; by a mapping of the NAT both are behind.
+ */
+export type PunchMethod = 'mapping' | 'listen' | 'predicted' | 'birthday' | 'hairpin'
+
+/** Ports of ours to punch from, by one interface and family; plain data (docs/decisions/0015). */
+export interface PunchSite {
+  /** Our address; also the source of every SYN. */
+  readonly host: string
+  /** From which SYNs leave; 0 = a fresh one each. */
+  readonly localPorts: readonly number[]
+  /** What the peer is told. `external` is where it can hit us: a mapping that is kept, or an aim; without it only `local` can be dialled. */
+  readonly record: InterfaceRecord
+}
+
+/** SYNs from ports of ours to one place of the peer's; plain data. One candidate of an attempt. */
+export interface Volley {
+  readonly method: PunchMethod
+  readonly scope: 'local' | 'external'
+  readonly family: Family
+  /** Our address; the source of every SYN. */
+  readonly host: string
+  /** Each sends to every remote port; 0 = a fresh one. */
+  readonly localPorts: readonly number[]
+  /** An IP literal, with our zone where it is link-local. */
+  readonly remoteHost: string
+  /** In the order in which they are sent to; the first is the one most hoped for. */
+  readonly remotePorts: readonly number[]
+  /** Besides: so many ports of the range, drawn at random, from the first local port. */
+  readonly random?: { readonly low: number; readonly high: number; readonly count: number; readonly perSecond: number }
+  /** After its first SYN the first local port listens, so long at least before more is sent from it; Infinity = to the end. */
+  readonly listenMs?: number
+  /** Waits so long before its first SYN. */
+  readonly delayMs: number
+  /** After RST or ICMP a port fires again: after so long the first time where it is given, else at random within half a round trip. */
+  readonly refusedWaitMs?: number
+}
