@@ -7,6 +7,7 @@ import { directMachine } from './direct/direct.machine.js'
 import { natProbeMachine } from './nat-probe/nat-probe.machine.js'
 import { nodeMachine } from './node/node.machine.js'
 import { pipeSessionMachine } from './pipe-session/pipe-session.machine.js'
+import { punchMachine } from './punch/punch.machine.js'
 import { reverseMachine } from './reverse/reverse.machine.js'
 import { signallingMachine } from './signalling/signalling.machine.js'
 
@@ -17,6 +18,7 @@ export const machines: Readonly<Record<string, AnyStateMachine>> = {
   attempt: attemptMachine,
   direct: directMachine,
   reverse: reverseMachine,
+  punch: punchMachine,
   candidate: candidateMachine,
   signalling: signallingMachine,
   natProbe: natProbeMachine,

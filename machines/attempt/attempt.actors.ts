@@ -1,16 +1,18 @@
 import { fromCallback, fromPromise } from 'xstate'
-import type { Observable } from 'rxjs'
+import { Subject, type Observable } from 'rxjs'
 import { toFailure } from '../../src/errors/index.js'
 import type { OpenEvent } from '../../src/streams/session/types.js'
-import type { AnswerLogic, AttemptEvent, ExchangeLogic, OfferRequest, OpenChannelLogic, PeerTarget, ResolvePeerLogic } from './attempt.types.js'
+import type { InterfaceRecord } from '../../src/protocol/interface-record.js'
+import type { AnswerLogic, AttemptEvent, ExchangeLogic, OfferRequest, OpenChannelLogic, PeerTarget, PunchLetter, ResolvePeerLogic } from './attempt.types.js'
 import type { Strategy } from '../strategies.js'
 
 /** What the attempt's actors work with. Streams end their work when unsubscribed. */
 export interface AttemptResources {
   /** Reads the address a session is to reach, or asks for it. Rejects with a coded error. */
   readonly resolve: (sessionKey: string, signal: AbortSignal) => Promise<PeerTarget>
-  readonly offer$: (request: OfferRequest) => Observable<AttemptEvent>
-  readonly answer$: (offerId: string, strategies: readonly Strategy[]) => Observable<AttemptEvent>
+  /** `letters$`: what the peer is told after the offer. */
+  readonly offer$: (request: OfferRequest, letters$: Observable<PunchLetter>) => Observable<AttemptEvent>
+  readonly answer$: (offerId: string, strategies: readonly Strategy[], punch: readonly InterfaceRecord[], letters$: Observable<PunchLetter>) => Observable<AttemptEvent>
   readonly open$: (sessionKey: string, channelId: string, reason: string) => Observable<OpenEvent>
   readonly endChannels: (sessionKey: string, exceptId: string | undefined) => void
 }
@@ -24,13 +26,21 @@ export function createAttemptActors({ resolve, offer$, answer$, open$, endChanne
       return { ok: false, failure: toFailure(error) }
     }
   })
-  const exchange: ExchangeLogic = fromCallback(({ input, sendBack }) => follow(offer$(input), sendBack))
-  const answer: AnswerLogic = fromCallback(({ input, sendBack }) => follow(answer$(input.offerId, input.strategies), sendBack))
+  const exchange: ExchangeLogic = fromCallback(({ input, sendBack, receive }) => follow(offer$(input, received$(receive)), sendBack))
+  const answer: AnswerLogic = fromCallback(({ input: { offerId, strategies, punch }, sendBack, receive }) =>
+    follow(answer$(offerId, strategies, punch, received$(receive)), sendBack))
   const openChannel: OpenChannelLogic = fromCallback(({ input, sendBack }) => follow(open$(input.sessionKey, input.channelId, input.reason), sendBack))
   return {
     actors: { resolvePeer, exchange, answer, openChannel },
     actions: { endChannels: (_: unknown, params: { sessionKey: string; exceptId: string | undefined }) => endChannels(params.sessionKey, params.exceptId) },
   }
+}
+
+/** What an actor is sent, from now on. */
+function received$(receive: (listener: (letter: PunchLetter) => void) => void): Observable<PunchLetter> {
+  const letters$ = new Subject<PunchLetter>()
+  receive(letter => letters$.next(letter))
+  return letters$
 }
 
 /** Sends what a stream says to the machine, as long as its state lasts. A broken stream is told as a failed exchange. */

@@ -4,6 +4,7 @@ import { attemptSetup } from './attempt.setup.js'
 import type { AttemptContext, AttemptOutput } from './attempt.types.js'
 import { electionRegion } from './election.region.js'
 import { failureOf } from './failure.js'
+import { initialContext } from './initial-context.js'
 import { signallingRegion } from './signalling.region.js'
 
 const timedOut: Failure = { code: 'ERR_TIMEOUT', message: 'the attempt ran out of time' }
@@ -16,19 +17,7 @@ const others = ({ context: { sessionKey, elected } }: { readonly context: Attemp
 export const attemptMachine = attemptSetup.createMachine({
   id: 'attempt',
   description: 'One try to get an opened channel to a peer.',
-  context: ({ input }) => ({
-    ...input,
-    known: input.target,
-    round: 0,
-    running: [],
-    deferred: [],
-    candidates: {},
-    ready: [],
-    electing: undefined,
-    elected: undefined,
-    signalling: { published: false, acknowledged: false, answered: false, gaveUp: false, failure: undefined },
-    failure: undefined,
-  }),
+  context: ({ input }) => initialContext(input),
   output: ({ context }): AttemptOutput => {
     const candidate = context.elected && context.candidates[context.elected.candidateId]
     if (context.elected === undefined || candidate === undefined) return { ok: false, failure: failureOf(context) }
@@ -37,6 +26,7 @@ export const attemptMachine = attemptSetup.createMachine({
   initial: 'starting',
   on: {
     'candidate.changed': { actions: 'noteCandidate' },
+    'punch.gathered': { actions: 'notePunch' },
     'attempt.cancel': { target: '.cancelled', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.failure }) } },
   },
   after: {
@@ -77,6 +67,9 @@ export const attemptMachine = attemptSetup.createMachine({
         'channel.secured': { actions: ['noteCandidate', 'noteReady'] },
         'channel.arrived': { actions: ['noteCandidate', 'noteReady'] },
         'strategy.exhausted': { actions: 'noteExhausted' },
+        'answer.sent': { actions: 'passToPunch' },
+        'peer.updated': { actions: ['noteUpdate', 'passToPunch'] },
+        'peer.committed': { actions: 'passToPunch' },
         'xstate.error.actor.*': { actions: 'noteBroken' },
         'offer.repeated': { target: 'connecting', reenter: true, actions: 'noteRepeatedOffer' },
       },

@@ -2,11 +2,12 @@ import { assign, enqueueActions, setup } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import { followsOffer } from '../strategies.js'
 import { directMachine } from '../direct/direct.machine.js'
+import { punchMachine } from '../punch/punch.machine.js'
 import { reverseMachine } from '../reverse/reverse.machine.js'
 import type { StrategyEvent } from '../shared/strategy.types.js'
 import { isDirectComingUp, markCandidate, settleCandidates, stopCandidates } from './candidates.js'
 import type {
-  AnswerLogic, AttemptContext, AttemptEvent, AttemptInput, AttemptOutput, ExchangeLogic, OpenChannelLogic, ResolveOutput, ResolvePeerLogic,
+  AnswerLogic, AttemptContext, AttemptEvent, AttemptInput, AttemptOutput, ExchangeLogic, OpenChannelLogic, PunchLetter, ResolveOutput, ResolvePeerLogic,
 } from './attempt.types.js'
 import { roundsOf, strategiesOf, strategyInput } from './rounds.js'
 
@@ -19,13 +20,14 @@ export const attemptSetup = setup({
     output: {} as AttemptOutput,
     children: {} as { resolve: 'resolvePeer'; exchange: 'exchange'; answer: 'answer'; open: 'openChannel' },
   },
-  actors: { direct: directMachine, reverse: reverseMachine } as {
+  actors: { direct: directMachine, reverse: reverseMachine, punch: punchMachine } as {
     resolvePeer: ResolvePeerLogic
     exchange: ExchangeLogic
     answer: AnswerLogic
     openChannel: OpenChannelLogic
     direct: typeof directMachine
     reverse: typeof reverseMachine
+    punch: typeof punchMachine
   },
   guards: {
     isInitiator: ({ context }) => context.role === 'initiator',
@@ -33,7 +35,11 @@ export const attemptSetup = setup({
     isPeerKnown: ({ context }) => context.known !== undefined || context.role === 'responder',
     /** There are brokers, and no earlier round has asked them in vain. */
     isWorthAsking: ({ context: { known, signalling } }) => (known?.brokers.length ?? 0) > 0 && !signalling.gaveUp,
+    /** A direct dial is out that a near peer answers sooner than any message. */
+    isDirectOut: ({ context }) => context.running.includes('direct') && context.known?.endpoints !== undefined,
     isDirectComingUp: ({ context }) => isDirectComingUp(context.candidates),
+    /** The round has no punch, or its ports are at hand. */
+    arePortsKnown: ({ context }) => context.punch !== undefined || !context.running.includes('punch'),
     isPublished: ({ context }) => context.signalling.published,
     hasReadyChannel: ({ context }) => context.ready.length > 0,
     isExhausted: ({ context }) => context.running.length === 0 && context.deferred.length === 0 && context.ready.length === 0 && context.electing === undefined,
@@ -41,8 +47,9 @@ export const attemptSetup = setup({
   },
   delays: {
     attemptTimeout: ({ context }) => context.timeoutMs,
-    offerGrace: ({ context }) => (context.known?.endpoints === undefined ? 0 : context.policy.attempt.offerGraceMs),
+    offerGrace: ({ context }) => context.policy.attempt.offerGraceMs,
     offerHold: ({ context }) => context.policy.attempt.offerHoldMs,
+    gatherTimeout: ({ context }) => context.policy.punch.gatherMs,
     ackTimeout: ({ context }) => context.policy.attempt.ackTimeoutMs,
     answerTimeout: ({ context }) => context.policy.attempt.answerTimeoutMs,
     acceptTimeout: ({ context }) => {
@@ -72,7 +79,7 @@ export const attemptSetup = setup({
       const deferred = context.role === 'initiator' ? strategiesOf(context).filter(strategy => followsOffer.includes(strategy)) : []
       const running = strategiesOf(context).filter(strategy => !deferred.includes(strategy))
       for (const strategy of running) enqueue.spawnChild(strategy, { id: strategy, input: strategyInput(context, strategy) })
-      enqueue.assign({ running, deferred })
+      enqueue.assign({ running, deferred, punch: undefined })
     }),
     startDeferred: enqueueActions(({ context, enqueue }) => {
       const { running, deferred } = context
@@ -116,8 +123,23 @@ export const attemptSetup = setup({
     noteGaveUp: assign({ signalling: ({ context }) => ({ ...context.signalling, gaveUp: true }) }),
     passAnswerOn: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'exchange.answered') return
-      const answered: StrategyEvent = { type: 'peer.answered', endpoints: event.endpoints }
+      const answered: StrategyEvent = { type: 'peer.answered', endpoints: event.endpoints, roundTripMs: event.roundTripMs }
       for (const strategy of context.running) enqueue.sendTo(strategy, answered)
+    }),
+    // the punch, and what it tells the peer
+    notePunch: assign({ punch: ({ context, event }) => (event.type === 'punch.gathered' ? event.records : context.punch) }),
+    noteUpdate: assign(({ context, event }) =>
+      event.type === 'peer.updated' && context.known?.endpoints !== undefined
+        ? { known: { ...context.known, endpoints: { ...context.known.endpoints, punch: event.punch } } }
+        : {}),
+    passToPunch: enqueueActions(({ context, event, enqueue }) => {
+      if (context.running.includes('punch')) enqueue.sendTo('punch', event)
+    }),
+    sendUpdate: enqueueActions(({ event, enqueue }, { by }: { by: 'exchange' | 'answer' }) => {
+      if (event.type === 'punch.gathered') enqueue.sendTo(by, { type: 'update', round: event.round, records: event.records } satisfies PunchLetter)
+    }),
+    sendCommit: enqueueActions(({ event, enqueue }) => {
+      if (event.type === 'punch.committed') enqueue.sendTo('exchange', { type: 'commit', round: event.round, inMs: event.inMs } satisfies PunchLetter)
     }),
     tellSignallingEnded: enqueueActions(({ context, enqueue }) => {
       for (const strategy of context.running) enqueue.sendTo(strategy, { type: 'signalling.ended' } satisfies StrategyEvent)

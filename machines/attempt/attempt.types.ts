@@ -2,6 +2,7 @@ import type { CallbackActorLogic, ErrorActorEvent, PromiseActorLogic } from 'xst
 import type { Failure } from '../../src/errors/index.js'
 import type { ClockOffset } from '../../src/nat/clock-estimate.js'
 import type { Role } from '../../src/protocol/frames.js'
+import type { InterfaceRecord } from '../../src/protocol/interface-record.js'
 import type { CandidateRecord } from '../shared/candidate.types.js'
 import type { ConnectionPolicy } from '../shared/policy.types.js'
 import type { PeerEndpoints, StrategyReport } from '../shared/strategy.types.js'
@@ -59,6 +60,8 @@ export interface AttemptContext extends AttemptInput {
   readonly running: readonly Strategy[]
   /** Strategies of the round that start when the offer goes out. */
   readonly deferred: readonly Strategy[]
+  /** Where the peer can hit us; undefined until the punch has gathered it. */
+  readonly punch: readonly InterfaceRecord[] | undefined
   readonly candidates: Readonly<Record<string, CandidateRecord>>
   readonly ready: readonly ReadyChannel[]
   readonly electing: ReadyChannel | undefined
@@ -73,9 +76,14 @@ export type AttemptEvent =
   | { readonly type: 'channel.arrived'; readonly channelId: string; readonly candidate: CandidateRecord }
   | { readonly type: 'exchange.published' }
   | { readonly type: 'exchange.acknowledged' }
-  | { readonly type: 'exchange.answered'; readonly endpoints: PeerEndpoints; readonly peerClock?: ClockOffset }
+  /** `roundTripMs`: from the copy of the offer that was answered to its answer, without the time the peer had to think. */
+  | { readonly type: 'exchange.answered'; readonly endpoints: PeerEndpoints; readonly roundTripMs: number; readonly peerClock?: ClockOffset }
   | { readonly type: 'exchange.refused'; readonly failure: Failure }
   | { readonly type: 'exchange.failed'; readonly failure: Failure }
+  /** Responder: the answer left; half a round trip by both brokers is `alignMs`. */
+  | { readonly type: 'answer.sent'; readonly alignMs: number }
+  | { readonly type: 'peer.updated'; readonly round: number; readonly punch: readonly InterfaceRecord[] }
+  | { readonly type: 'peer.committed'; readonly round: number; readonly inMs: number }
   | { readonly type: 'open.accepted' }
   | { readonly type: 'open.pending' }
   | { readonly type: 'open.refused'; readonly failure: Failure }
@@ -105,13 +113,28 @@ export interface OfferRequest {
   readonly protocol: string
   readonly strategies: readonly Strategy[]
   readonly brokers: readonly string[]
+  /** Where we can be hit by a punch. */
+  readonly punch: readonly InterfaceRecord[]
 }
 
-/** Publishes the offer to the homes of the peer and keeps listening for what comes back until it is stopped. */
-export type ExchangeLogic = CallbackActorLogic<AttemptEvent, OfferRequest>
+/** What a side tells the other after offer and answer: its records anew, or (initiator) the moment to fire. */
+export type PunchLetter =
+  | { readonly type: 'update'; readonly round: number; readonly records: readonly InterfaceRecord[] }
+  | { readonly type: 'commit'; readonly round: number; readonly inMs: number }
 
-/** Answers an offer on the broker it came by, then on the others. */
-export type AnswerLogic = CallbackActorLogic<AttemptEvent, { readonly offerId: string; readonly strategies: readonly Strategy[] }>
+/** Publishes the offer to the homes of the peer, and then what it is sent; keeps listening for what comes back until it is stopped. */
+export type ExchangeLogic = CallbackActorLogic<PunchLetter, OfferRequest>
+
+/** What a responder's answer says. */
+export interface AnswerRequest {
+  readonly offerId: string
+  readonly strategies: readonly Strategy[]
+  /** Where we can be hit by a punch. */
+  readonly punch: readonly InterfaceRecord[]
+}
+
+/** Answers an offer on the broker it came by, then on the others; then sends the updates it is sent, and listens like `ExchangeLogic`. */
+export type AnswerLogic = CallbackActorLogic<PunchLetter, AnswerRequest>
 
 /** Sends OPEN on a channel and tells what comes back; stopping it before ACCEPT ends the channel. */
 export type OpenChannelLogic = CallbackActorLogic<AttemptEvent, { readonly channelId: string; readonly sessionKey: string; readonly reason: string }>

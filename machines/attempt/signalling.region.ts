@@ -1,4 +1,4 @@
-import { not } from 'xstate'
+import { and, not } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import { attemptSetup } from './attempt.setup.js'
 import { strategiesOf } from './rounds.js'
@@ -12,31 +12,37 @@ export const signallingRegion = attemptSetup.createStateConfig({
   initial: 'choosing',
   states: {
     choosing: {
-      description: 'The responder answers, the initiator offers; without brokers, or after a round in vain, there is nobody to ask.',
+      description: 'The responder answers, the initiator offers, after direct dials; without brokers, or after a round in vain, there is nobody to ask.',
       always: [
-        { guard: not('isInitiator'), target: 'answering' },
-        { guard: 'isWorthAsking', target: 'holding' },
+        { guard: not('isInitiator'), target: 'preparing' },
+        { guard: and(['isWorthAsking', 'isDirectOut']), target: 'holding' },
+        { guard: 'isWorthAsking', target: 'preparing' },
         { target: 'silent' },
       ],
     },
     holding: {
       description: 'The first dials are out; on a near path they are faster than any message.',
-      after: { offerGrace: [{ guard: 'isDirectComingUp', target: 'heldBack' }, { target: 'offering' }] },
+      after: { offerGrace: [{ guard: 'isDirectComingUp', target: 'heldBack' }, { target: 'preparing' }] },
     },
     heldBack: {
       description: 'A direct channel is in TLS: the offer waits until it fails, or not longer than the hold.',
-      always: { guard: not('isDirectComingUp'), target: 'offering' },
-      after: { offerHold: 'offering' },
+      always: { guard: not('isDirectComingUp'), target: 'preparing' },
+      after: { offerHold: 'preparing' },
+    },
+    preparing: {
+      description: 'Offer and answer say where a punch can hit us: its ports are waited for, mostly not at all.',
+      entry: 'startDeferred',
+      always: [{ guard: and(['arePortsKnown', 'isInitiator']), target: 'offering' }, { guard: 'arePortsKnown', target: 'answering' }],
+      after: { gatherTimeout: [{ guard: 'isInitiator', target: 'offering' }, { target: 'answering' }] },
     },
     offering: {
       description: 'The offer goes to the homes of the peer and what comes back is heard, as long as the attempt runs.',
-      entry: 'startDeferred',
       invoke: {
         id: 'exchange',
         src: 'exchange',
         input: ({ context }) => ({
           peerId: context.known?.peerId ?? '', sessionKey: context.sessionKey, sessionId: context.sessionId, attemptId: context.attemptId, protocol: context.protocol,
-          strategies: strategiesOf(context), brokers: context.known?.brokers ?? [],
+          strategies: strategiesOf(context), punch: context.punch ?? [], brokers: context.known?.brokers ?? [],
         }),
         onError: { target: 'silent', actions: { type: 'noteSignallingFailure', params: { failure: broken } } },
       },
@@ -44,6 +50,8 @@ export const signallingRegion = attemptSetup.createStateConfig({
         'exchange.failed': { target: 'silent', actions: { type: 'noteSignallingFailure', params: ({ event }) => ({ failure: event.failure }) } },
         'exchange.refused': { target: '#attempt.refused', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.failure }) } },
         'exchange.answered': { target: '.answered', actions: ['noteAnswered', 'passAnswerOn'] },
+        'punch.gathered': { actions: ['notePunch', { type: 'sendUpdate', params: { by: 'exchange' } }] },
+        'punch.committed': { actions: 'sendCommit' },
       },
       initial: 'publishing',
       states: {
@@ -72,9 +80,10 @@ export const signallingRegion = attemptSetup.createStateConfig({
       invoke: {
         id: 'answer',
         src: 'answer',
-        input: ({ context }) => ({ offerId: context.offerId ?? '', strategies: context.strategies }),
+        input: ({ context }) => ({ offerId: context.offerId ?? '', strategies: context.strategies, punch: context.punch ?? [] }),
         onError: { target: 'silent', actions: { type: 'noteSignallingFailure', params: { failure: broken } } },
       },
+      on: { 'punch.gathered': { actions: ['notePunch', { type: 'sendUpdate', params: { by: 'answer' } }] } },
     },
     silent: { description: 'No answer will come.', entry: ['noteGaveUp', 'dropDeferred', 'tellSignallingEnded'] },
   },

@@ -1,6 +1,8 @@
 import { codes, type ErrorCode, type Failure } from '../../src/errors/index.js'
+import { explainPair } from '../../src/nat/punch/explain-pair.js'
+import type { StrategyName } from '../../src/protocol/strategy.js'
 import type { CandidateRecord, Verdict } from '../shared/candidate.types.js'
-import { strategyOrder, type Strategy } from '../strategies.js'
+import { strategyOrder } from '../strategies.js'
 import type { AttemptContext } from './attempt.types.js'
 import { failureOf, hasProvedItsKey } from './failure.js'
 
@@ -28,7 +30,7 @@ function success(context: AttemptContext, elected: CandidateRecord): Verdict {
 }
 
 /** The lower the better: earlier strategies first, and within one the local path. */
-const rankOf = ({ strategy, scope }: CandidateRecord): number => 2 * strategyOrder.indexOf(strategy as Strategy) + (scope === 'local' ? 0 : 1)
+const rankOf = ({ strategy, scope }: CandidateRecord): number => 2 * (strategyOrder as readonly StrategyName[]).indexOf(strategy) + (scope === 'local' ? 0 : 1)
 
 interface Reason {
   readonly text: string
@@ -49,8 +51,10 @@ function notDirect({ strategies, known, candidates }: AttemptContext, better: re
 
 const isDirect = ({ strategy }: CandidateRecord): boolean => strategy === 'direct'
 
+const ways: Partial<Record<StrategyName, string>> = { reverse: 'in reverse', punch: 'by a punch' }
+
 const describePath = ({ strategy, scope, family, remote }: CandidateRecord): string =>
-  `${strategy === 'reverse' ? 'in reverse' : strategy} over IPv${family}, ${scope === 'local' ? 'on the local network' : 'over the internet'} (${remote})`
+  `${ways[strategy] ?? strategy} over IPv${family}, ${scope === 'local' ? 'on the local network' : 'over the internet'} (${remote})`
 
 function sentences({ code, message }: Failure, context: AttemptContext): string[] {
   switch (code) {
@@ -59,7 +63,7 @@ function sentences({ code, message }: Failure, context: AttemptContext): string[
     case 'ERR_NO_PATH':
       return [
         context.signalling.acknowledged ? 'The peer is running (it acknowledged our offer), but no path was found.' : 'The peer answered, but no path was found.',
-        answerSentence(context), candidateSentence(context), inboundSentence(context),
+        answerSentence(context), candidateSentence(context), inboundSentence(context), pairOf(context)?.text ?? '',
       ].filter(nonEmpty)
     case 'ERR_TIMEOUT':
       return [`No path within ${Math.round(context.timeoutMs / 1_000)} s.`, signallingSentence(context), candidateSentence(context)].filter(nonEmpty)
@@ -98,10 +102,17 @@ function inboundSentence({ signalling, strategies, candidates }: AttemptContext)
   return isMissing ? 'It could not reach this side either: a NAT or firewall here lets nothing in.' : ''
 }
 
+/** What the two NATs have to do with it, where a punch was tried. */
+function pairOf({ strategies, signalling, known, punch }: AttemptContext): { readonly text: string; readonly advice: string } | undefined {
+  return strategies.includes('punch') && signalling.answered ? explainPair(punch ?? [], known?.endpoints?.punch ?? []) : undefined
+}
+
 const reasons: Partial<Record<ErrorCode, string>> = {
   ERR_DIAL_TIMEOUT: 'did not answer (a NAT or firewall drops)',
   ERR_DIAL_REFUSED: 'refused',
   ERR_DIAL_UNREACHABLE: 'have no route from here',
+  ERR_PUNCH_TIMEOUT: 'did not meet our SYNs at the moment of a punch',
+  ERR_DIAL_LOCAL: 'could not be tried from here',
   ERR_DIAL_FORBIDDEN: 'were left out by the safety rules',
   ERR_PEER_KEY_MISMATCH: 'answered with another key',
   ERR_SECURE_TIMEOUT: 'accepted and stayed silent',
@@ -120,7 +131,10 @@ function tally(records: readonly CandidateRecord[]): string {
   return [...counts].map(([reason, count]) => `${count} ${reason}`).join(', ')
 }
 
-function adviceFor(code: ErrorCode, { strategies, known }: AttemptContext): string {
+function adviceFor(code: ErrorCode, context: AttemptContext): string {
+  const { strategies, known } = context
+  const pair = code === 'ERR_NO_PATH' ? pairOf(context) : undefined
+  if (pair !== undefined) return pair.advice
   if (code === 'ERR_NO_PATH' && !strategies.includes('reverse')) return 'Allow the strategy reverse, so that the peer can dial this side.'
   if (code === 'ERR_NO_PATH') return 'Open a port at one of the two sides (--listen-port and a rule in its router).'
   if (code === 'ERR_PEER_OFFLINE' && known?.brokers.length === 0) return 'Name a broker both sides use with --mqtt.'

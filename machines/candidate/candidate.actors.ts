@@ -1,9 +1,11 @@
 import { fromCallback } from 'xstate'
 import { defaults } from '../../src/config/defaults.js'
 import { ThroughlineError, toFailure } from '../../src/errors/index.js'
+import type { Volley } from '../../src/nat/punch/volley.js'
 import type { Channel } from '../../src/net/channel.js'
+import type { ChannelInProgress, ChannelStep } from '../../src/net/channel-progress.js'
 import type { Clock } from '../../src/net/clock.js'
-import type { OutgoingChannel, OutgoingRequest, OutgoingStep } from '../../src/net/outgoing-channel.js'
+import type { OutgoingRequest } from '../../src/net/outgoing-channel.js'
 import type { ResourceTable } from '../../src/net/resource-table.js'
 import { parseEndpoint } from '../../src/protocol/endpoint.js'
 import type { Hello } from '../../src/protocol/frames.js'
@@ -14,7 +16,7 @@ export interface CandidateResources {
   readonly channels: ResourceTable<Channel>
   readonly clock: Clock
   /** Starts a channel, or finds the one that has a head start. Throws what the safety rules say against it. */
-  readonly reach: (request: OutgoingRequest) => OutgoingChannel
+  readonly reach: (request: OutgoingRequest & { readonly volley?: Volley }) => ChannelInProgress
   /** Takes over a channel a responder dialled: from here on it waits for the initiator's OPEN. */
   readonly serve: (channel: Channel, hello: Hello) => void
 }
@@ -24,7 +26,7 @@ export function createCandidateActors({ channels, clock, reach, serve }: Candida
   const reachPeer: ReachPeerLogic = fromCallback(({ input, sendBack }) => {
     const tell = (event: CandidateEvent) => sendBack(event)
     const { candidate: { remote: text, bind, deadlineAtMs = Number.POSITIVE_INFINITY }, role } = input
-    let outgoing: OutgoingChannel
+    let outgoing: ChannelInProgress
     try {
       const remote = parseEndpoint(text)
       if (remote === undefined) throw new ThroughlineError('ERR_INTERNAL', 'no endpoint')
@@ -37,7 +39,7 @@ export function createCandidateActors({ channels, clock, reach, serve }: Candida
     const cancelSlow = clock.after(defaults.dial.slowMs, () => tell({ type: 'dial.slow', local: outgoing.local, startedAtMs }))
     outgoing.follow(step => {
       cancelSlow()
-      if (step.type === 'connected') return tell({ type: 'dial.connected', local: outgoing.local, startedAtMs, rttMs: step.rttMs, atMs: step.atMs })
+      if (step.type === 'connected') return tell({ type: 'dial.connected', local: outgoing.local, startedAtMs, rttMs: step.rttMs, atMs: step.atMs, ...(step.remote !== undefined && { remote: step.remote }) })
       if (step.type === 'failed') return tell(failed(step, outgoing))
       const channelId = channels.add(step.channel, channel => channel.end())
       tell({ type: 'secure.done', channelId, atMs: step.atMs })
@@ -53,5 +55,5 @@ export function createCandidateActors({ channels, clock, reach, serve }: Candida
   return { reachPeer }
 }
 
-const failed = ({ failure, atMs }: OutgoingStep & { readonly type: 'failed' }, { isConnected, local, startedAtMs }: OutgoingChannel): CandidateEvent =>
+const failed = ({ failure, atMs }: ChannelStep & { readonly type: 'failed' }, { isConnected, local, startedAtMs }: ChannelInProgress): CandidateEvent =>
   (isConnected ? { type: 'secure.failed', failure, atMs } : { type: 'dial.failed', failure, local, startedAtMs, atMs })

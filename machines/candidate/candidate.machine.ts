@@ -26,7 +26,7 @@ export const candidateMachine = setup({
     noteStart: assign({ record: ({ context, event }) => (event.type === 'dial.slow' ? { ...context.record, local: event.local, startedAtMs: event.startedAtMs, updatedAtMs: event.startedAtMs } : context.record) }),
     noteConnection: assign(({ context, event }) =>
       event.type === 'dial.connected'
-        ? { record: { ...context.record, status: 'securing' as const, local: event.local, rttMs: event.rttMs, startedAtMs: event.startedAtMs, updatedAtMs: event.atMs } }
+        ? { record: { ...context.record, status: 'securing' as const, local: event.local, remote: event.remote ?? context.record.remote, rttMs: event.rttMs, startedAtMs: event.startedAtMs, updatedAtMs: event.atMs } }
         : {}),
     noteChannel: assign(({ context, event }) =>
       event.type === 'secure.done'
@@ -54,8 +54,8 @@ export const candidateMachine = setup({
   invoke: {
     id: 'reach',
     src: 'reachPeer',
-    input: ({ context: { candidate, peerId, role, sessionKey, sessionId, attemptId, policy } }) =>
-      ({ candidate, peerId, role, sessionKey, sessionId, attemptId, timeoutMs: policy.dial.timeoutMs }),
+    input: ({ context: { candidate, volley, peerId, role, sessionKey, sessionId, attemptId, policy } }) =>
+      ({ candidate, peerId, role, sessionKey, sessionId, attemptId, timeoutMs: policy.dial.timeoutMs, ...(volley !== undefined && { volley }) }),
     onError: { target: '.failed', actions: 'noteFailure' },
   },
   initial: 'dialling',

@@ -1,5 +1,6 @@
 import type { CallbackActorLogic } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
+import type { Volley } from '../../src/nat/punch/volley.js'
 import type { Role } from '../../src/protocol/frames.js'
 import type { Candidate, CandidateRecord } from '../shared/candidate.types.js'
 import type { ConnectionPolicy } from '../shared/policy.types.js'
@@ -7,6 +8,8 @@ import type { ConnectionPolicy } from '../shared/policy.types.js'
 /** What is dialled, and whom we expect there. */
 export interface CandidateInput {
   readonly candidate: Candidate
+  /** Of a punch: which SYNs leave, from where. */
+  readonly volley?: Volley
   readonly peerId: string
   readonly role: Role
   readonly sessionKey: string
@@ -23,7 +26,7 @@ export interface CandidateContext extends CandidateInput {
 export type CandidateEvent =
   /** There is no connection yet after a moment: worth telling. */
   | { readonly type: 'dial.slow'; readonly local: string; readonly startedAtMs: number }
-  | { readonly type: 'dial.connected'; readonly local: string; readonly startedAtMs: number; readonly atMs: number; readonly rttMs: number }
+  | { readonly type: 'dial.connected'; readonly local: string; readonly remote?: string; readonly startedAtMs: number; readonly atMs: number; readonly rttMs: number }
   | { readonly type: 'dial.failed'; readonly failure: Failure; readonly local: string; readonly startedAtMs: number; readonly atMs: number }
   | { readonly type: 'secure.done'; readonly channelId: string; readonly atMs: number }
   | { readonly type: 'secure.failed'; readonly failure: Failure; readonly atMs: number }
@@ -31,5 +34,5 @@ export type CandidateEvent =
 /** Connects, runs TLS as client and says HELLO; the channel is unclaimed until the attempt takes it. */
 export type ReachPeerLogic = CallbackActorLogic<
   CandidateEvent,
-  Pick<CandidateInput, 'candidate' | 'peerId' | 'role' | 'sessionKey' | 'sessionId' | 'attemptId'> & { readonly timeoutMs: number }
+  Pick<CandidateInput, 'candidate' | 'volley' | 'peerId' | 'role' | 'sessionKey' | 'sessionId' | 'attemptId'> & { readonly timeoutMs: number }
 >

@@ -1,6 +1,7 @@
 import type { Failure, ErrorCode } from '../../src/errors/index.js'
 import type { Family } from '../../src/protocol/endpoint.js'
 import type { StrategyName } from '../../src/protocol/strategy.js'
+import type { PunchMethod } from '../../src/nat/punch/volley.js'
 import type { Scope } from '../../src/streams/pipe/types.js'
 
 /** One pair of endpoints a strategy may try. Endpoints are text, as our own socket sees them. */
@@ -10,6 +11,8 @@ export interface Candidate {
   readonly strategy: StrategyName
   readonly scope: Scope
   readonly family: Family
+  /** How a punch is to come through. */
+  readonly method?: PunchMethod
   /** `''` until there is a socket that has an address. */
   readonly local: string
   readonly remote: string

@@ -6,4 +6,5 @@ type Numbers<T> = { readonly [K in keyof T]: number }
 export interface ConnectionPolicy {
   readonly attempt: Numbers<typeof defaults.attempt>
   readonly dial: Numbers<typeof defaults.dial>
+  readonly punch: Numbers<typeof defaults.punch>
 }

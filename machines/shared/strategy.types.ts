@@ -7,6 +7,8 @@ import type { ConnectionPolicy } from './policy.types.js'
 /** Where a peer may be dialled, as its address, offer or answer says. */
 export interface PeerEndpoints {
   readonly interfaces: readonly InterfaceRecord[]
+  /** Where the peer can be hit by a punch; empty when unknown. */
+  readonly punch: readonly InterfaceRecord[]
   /** Proved by the machine tag: loopback and our own addresses may be dialled. */
   readonly isSameMachine: boolean
 }
@@ -29,7 +31,14 @@ export interface StrategyInput {
 
 /** What the attempt tells its strategies. */
 export type StrategyEvent =
-  | { readonly type: 'peer.answered'; readonly endpoints: PeerEndpoints }
+  /** `roundTripMs`: an offer and its answer took so long. */
+  | { readonly type: 'peer.answered'; readonly endpoints: PeerEndpoints; readonly roundTripMs: number }
+  /** Responder: our answer has left; a volley that leaves so much later meets the initiator's. */
+  | { readonly type: 'answer.sent'; readonly alignMs: number }
+  /** The peer gathered anew: these take the place of its records. */
+  | { readonly type: 'peer.updated'; readonly round: number; readonly punch: readonly InterfaceRecord[] }
+  /** The initiator named the moment at which both fire. */
+  | { readonly type: 'peer.committed'; readonly round: number; readonly inMs: number }
   | { readonly type: 'signalling.ended' }
   /** A channel is being opened: start nothing new. */
   | { readonly type: 'election.started' }
@@ -41,6 +50,10 @@ export type StrategyReport =
   | { readonly type: 'candidate.changed'; readonly candidate: CandidateRecord }
   | { readonly type: 'channel.secured'; readonly channelId: string; readonly candidate: CandidateRecord }
   | { readonly type: 'strategy.exhausted'; readonly strategy: Strategy }
+  /** Records for the peer, in place of those it has. */
+  | { readonly type: 'punch.gathered'; readonly round: number; readonly records: readonly InterfaceRecord[] }
+  /** Initiator: the moment at which both shall fire, for the peer. */
+  | { readonly type: 'punch.committed'; readonly round: number; readonly inMs: number }
 
 /** How a strategy ends: it has nothing left to try. */
 export interface StrategyOutput {

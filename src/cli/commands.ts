@@ -17,7 +17,7 @@ export const commandTable: readonly CommandRow[] = [
     usage: 'demo',
     summary: 'Show the main job on this machine alone.',
     description:
-      'Starts a broker and two nodes in processes of their own, sends a file through a direct pipe and through a reverse pipe, and compares the digests. Needs neither root nor a network. Broker, keys and ports are its own, so it never meets a running `listen`; of the shared options it heeds --strategies, --timeout, --report and --json.',
+      'Starts a broker and two nodes in processes of their own, sends a file through a direct pipe and through a reverse pipe, and compares the digests. On Linux it then makes two homes behind NATs of the kernel, in network namespaces, and sends the file through a pipe punched between them; where that cannot be done it says why, and the exit code is that of the rest. Needs neither root nor a network. Broker, keys and ports are its own, so it never meets a running `listen`; of the shared options it heeds --strategies, --timeout, --report (the punch goes to FILE.punch) and --json.',
     examples: ['throughline demo', 'throughline demo --json'],
     words: [0, 0],
   },

@@ -4,7 +4,6 @@ import type { Pipe, PipePath } from '../node/types.js'
 /** Fields of the contract that later strategies add to a path or candidate. */
 interface LaterFields {
   readonly relay?: string
-  readonly method?: string
   readonly reason?: string
 }
 
@@ -48,8 +47,8 @@ export function candidateFields(record: CandidateRecord & LaterFields, startedAt
 }
 
 /** A path in a few words for people. */
-export const pathText = ({ strategy, scope, local, remote, rttMs }: PipePath): string =>
-  `${strategy}, ${scope} path, ${local} → ${remote}, round trip ${showMs(rttMs)}`
+export const pathText = ({ strategy, method, scope, local, remote, rttMs }: PipePath): string =>
+  `${strategy}${method === undefined ? '' : ` (${method})`}, ${scope} path, ${local} → ${remote}, round trip ${showMs(rttMs)}`
 
 /** The beginning of an id, enough to recognise it. */
 export const shortId = (id: string): string => `${id.slice(0, 8)}…`

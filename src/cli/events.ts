@@ -11,7 +11,7 @@ const path = ['strategy', 'scope', 'family', 'local', 'remote', 'relay?', 'metho
 
 /** Every event of `--json`; readers ignore what they do not know. */
 export const eventTable: readonly EventRow[] = [
-  { event: 'online', commands: ['demo', 'listen'], fields: ['id', 'address', 'name?', 'degraded[]', 'node, pid, listenPort (demo)'], when: 'Peers can connect; `degraded` lists the services that are missing.' },
+  { event: 'online', commands: ['demo', 'listen'], fields: ['id', 'address', 'name?', 'degraded[]', 'node, pid, listenPort, nat? {local, external, mapping, filtering} (demo)'], when: 'Peers can connect; `degraded` lists the services that are missing.' },
   { event: 'address', commands: ['listen'], fields: ['address'], when: 'The address changed.' },
   { event: 'listening', commands: ['forward'], fields: ['bind'], when: 'Local programs can connect.' },
   { event: 'state', commands: ['demo', 'listen', 'connect', 'forward', 'ping'], fields: ['session', 'value'], when: 'A connection changed its state: resolving, connecting, electing, connected, recovering, closed, failed.' },
@@ -31,7 +31,7 @@ export const eventTable: readonly EventRow[] = [
   {
     event: 'progress',
     commands: ['demo'],
-    fields: ['node', 'session', 'strategy', 'scope', 'family', 'local', 'remote', 'status', 'elapsedMs'],
+    fields: ['node', 'session', 'strategy', 'scope', 'family', 'method?', 'local', 'remote', 'status', 'elapsedMs'],
     when: 'A candidate goes on: dialling, securing, secured. In a demo every event of an attempt says at which `node` it happened.',
   },
   { event: 'signal', commands: ['demo'], fields: ['node', 'session', 'value', 'elapsedMs'], when: 'offer.published, offer.received, offer.acknowledged, answer.sent, answer.received, open.received.' },
@@ -41,6 +41,7 @@ export const eventTable: readonly EventRow[] = [
     fields: ['session', 'strategy', 'bytes', 'elapsedMs', 'megabytesPerSecond', 'sent', 'received', 'matched', 'verdict'],
     when: 'The file is through; `sent` and `received` are SHA-256 as the two ends saw it.',
   },
+  { event: 'skipped', commands: ['demo'], fields: ['strategy', 'reason'], when: 'This machine cannot show a strategy; that changes nothing else.' },
   { event: 'summary', commands: ['demo'], fields: ['ok', 'succeeded', 'total', 'elapsedMs'], when: 'The demo is over.' },
   {
     event: 'network',
@@ -48,6 +49,6 @@ export const eventTable: readonly EventRow[] = [
     fields: ['interfaces[] {name, family, local, external, hairpin, cgnatSuspected, tcp, udp, state, error?}', 'portMapping[]', 'brokers[] {url, state, rttMs?, failure?}', 'relays[]', 'clock {offsetMs, uncertaintyMs, source}', 'clockError?'],
     when: 'What the network does. `tcp` and `udp` are {mapping, filtering, allocation, delta, range, confidence, classic, blocked}, in the words of docs/glossary.md. `external` is null where nobody told, `clock` where no time is known; true time = `Date.now()` when the process started, and the monotonic time since, + `offsetMs`.',
   },
-  { event: 'infra', commands: ['demo', 'infra'], fields: ['mqtt[]', 'ws[]', 'stun[], turn[], ntp[] (infra)'], when: 'The services are up.' },
+  { event: 'infra', commands: ['demo', 'infra'], fields: ['mqtt[]', 'ws[]', 'stun[]?', 'turn[], ntp[] (infra)'], when: 'The services are up.' },
   { event: 'identity', commands: ['identity'], fields: ['id', 'file'], when: 'The key was read or made.' },
 ]

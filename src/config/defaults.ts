@@ -53,6 +53,83 @@ export const defaults = {
     /** The responder keeps channels that were not chosen at most so long. */
     unusedChannelMs: 10 * second,
   },
+  /** Punching: both sides connect to each other at one moment (docs/decisions/0015). */
+  punch: {
+    /** An offer waits so long for its ports where they are not warm: two round trips to a STUN server are done by then. */
+    gatherMs: second,
+    /** A commit or an update that has not come by then is not waited for. */
+    updateMs: 3 * second,
+    /** From a commit to its moment, besides an offer's round trip: two round trips to a STUN server 50 ms away, and some slack. What comes later is used too. */
+    sampleMs: 120,
+    /** After its moment a round waits so long for what the peer sampled. */
+    lateMs: second,
+    /** From the SYNs of a round to the next: a packet lost is sent again by then, a wrong guess is known to be wrong. */
+    roundMs: 1_200,
+    /** Commits of one attempt: with windows as they are one in a thousand misses twice. */
+    rounds: 3,
+    /** One volley: three SYNs of the kernel, at 0, 1 and 3 s. */
+    volleyMs: 6 * second,
+    /** All rounds: whoever cannot be joined hears of it in 10 s, signalling included. */
+    timeoutMs: 7 * second,
+    /** Volleys of one attempt: three interfaces per family each side, local and external, and some for later rounds. */
+    maxVolleys: 48,
+    /** Volleys a stranger's offer may cause; their SYNs are counted besides. */
+    strangerVolleys: 2,
+    /** Fresh ports at a counter, and so one more than the mappings of others that may come between: at least these, enough where others make 8 a second. */
+    window: 8,
+    /** And at most these, at a counter that never stands still. */
+    maxWindow: 32,
+    /** In a larger share of rounds others make fewer mappings than the window has ports. */
+    windowConfidence: 0.99,
+    /** From a sample to the SYN: a broker's round trip or two, and `sampleMs`. */
+    sampleAgeMs: 300,
+    /** Half windows beyond an aim that are shot at too, by one port each, where a mapping is kept: the counter may have gone on faster. */
+    stepsBeyondAim: 6,
+    /** External ports that lie closer together than this are of one block; carriers give 256 to 2,048 (RFC 7422). Chance puts ten ports of all so close together once in 10^9. */
+    maxBlock: 4_096,
+    /** From a port of a new block its others are looked for so far, at least. */
+    minReach: 512,
+    /** A birthday punch: so many ports of a side whose NAT chooses at random, */
+    birthdayPorts: 256,
+    /** and so many SYNs of the other, to as many ports: of 64,512 one is hit in 98 of 100 cases. */
+    birthdaySyns: 1_024,
+    /** Both on behalf of strangers: one in 16 cases, and nobody is flooded. */
+    birthdaySmall: 64,
+    /** Routers of homes track some thousand new connections a second. */
+    birthdaySynsPerSecond: 500,
+    /** Where the NAT of the many SYNs answers by RST they go first, and most have left by then. */
+    birthdayRefusedWaitMs: 1_500,
+    /** SYNs of one volley that follow refusals, together, in the mean; home routers cope with as many. */
+    repeatsPerSecond: 500,
+    /** So many of them leave before that counts. */
+    repeatBurst: 50,
+    /** The port or the pair of endpoints is in use, by a socket of ours that ends: tried again after up to so long. */
+    conflictWaitMs: 40,
+    /** Pairs that can be joined are joined by then, mostly; from then on refused ports wait longer and longer, */
+    repeatPatienceMs: 2 * second,
+    /** up to so long. */
+    maxRepeatWaitMs: 500,
+    /** Times a port dials again that was connected and hung up on in the TLS handshake: the peer's port may have had to stop listening to send. Others are not pestered. */
+    maxRevivals: 3,
+    /** A port that listens is left alone for so long: the peer's SYN is on its way, and comes in once ours has opened the filter. */
+    listenQuietMs: 250,
+    /** SYNs to random ports leave in batches: a timer for each would be late. */
+    batchMs: 10,
+    /** Sockets of one volley in TLS at once: one is enough unless somebody else answers. */
+    maxSecuring: 4,
+    /** Sockets that wait for that: others behind the peer's address may connect to a port that listens. */
+    maxWaiting: 16,
+    /** A STUN server that has not answered by then is done without: an offer without its mapping is better than none. */
+    serverMs: 800,
+    /** The next server is asked when one has not answered by then (RFC 8305 section 5). Not sooner: on a counter each new mapping spoils a sample. */
+    serverStaggerMs: 250,
+    /** While our NAT is not known two servers are asked from one port, the second so long after the first: differing mappings are none to be stated. */
+    secondServerMs: 100,
+    /** A moment further ahead is refused: ports held for it would be held for nothing. */
+    maxCommitMs: 5 * second,
+    /** Updates and commits that are heard in one attempt: each round has one of each, and some that come late. */
+    maxLetters: 32,
+  },
   /** The listening port, which anybody may dial. */
   listen: {
     /** Sockets that have not authenticated yet, together; more are dropped. */
@@ -90,7 +167,7 @@ export const defaults = {
     foreignMax: 2,
     /** An answer goes out on the other brokers too when it was not acknowledged by then. */
     answerElsewhereMs: second,
-    /** The largest offer has six interfaces, a protocol of 255 bytes and some fields: well under 1 KiB; the rest is room for later fields. */
+    /** The largest offer has twelve interface records, a protocol of 255 bytes and some fields: 1,077 bytes; the rest is room for later fields. */
     maxEnvelopeBytes: 4 * kib,
     /** Opening an envelope costs about 0.2 ms: strangers who hold only the id get at most a few percent of a core. */
     untaggedPerSecond: 100,
@@ -103,7 +180,7 @@ export const defaults = {
   },
   /** Bounds of docs/protocol.md that both sides must share. */
   protocol: {
-    /** Four brokers of 128 bytes, six interfaces, keys and signature come to 935. */
+    /** Four brokers of 128 bytes, six interfaces, keys and signature come to 887. */
     maxAddressBytes: kib,
     /** Two homes, and two more while homes change. */
     maxBrokers: 4,
@@ -291,6 +368,8 @@ export const defaults = {
     spareRefreshMs: 30 * second,
     /** Connecting it, and each of its questions. */
     spareTimeoutMs: 4 * second,
+    /** One that a punch took is replaced after this: the punch's own packets go first, and one that was not used comes back. */
+    claimRefillMs: 50,
     /** First wait after nobody answered; it doubles, each wait a random part of it. */
     retryMinMs: 2 * second,
     /** Its ceiling. */
@@ -303,17 +382,19 @@ export const defaults = {
   },
   /** What strangers may make this node do, to itself and to others; docs/security.md says where each is enforced. */
   budget: {
-    /** What the kernel sends in the 8 s of one dial: at 0, 1, 3 and 7 s. */
-    synsPerDial: 4,
-    /** A stranger's offer makes us dial where it says: two dials at most, no tool for a flood. */
+    /** A connect for a stranger ends before the third SYN, which Linux sends after 2 s since 6.5 (4 linear time-outs), after 3 s before. */
+    strangerDialMs: 1_900,
+    /** What the kernel sends by then: at 0 and 1 s. */
+    synsPerDial: 2,
+    /** A stranger's offer makes us dial where it says: four connects at most, by all strategies together, no tool for a flood. */
     strangerSynsPerOffer: 8,
-    /** One per family. */
+    /** One per family; also the dials that reverse may make, the rest is for the punch. */
     strangerAddressesPerOffer: 2,
     /** Offers of strangers that are answered, over the whole node. */
     strangerOffersPerSecond: 4,
     /** Look-ups of strangers that are answered: each offer by id alone comes after one on each of two homes, so twice as many, and room for those nothing follows. */
     strangerLookupsPerSecond: 16,
-    /** To one address over all strangers: four dials, less than one impatient browser. */
+    /** To one address over all strangers: eight connects, less than one impatient browser. */
     strangerSynsPerAddressPerMinute: 16,
     /** Attempts that offers have started and that run at once; further offers are refused with ERR_BUSY. */
     knownAttempts: 64,

@@ -47,6 +47,7 @@ export const codes = {
   ERR_DIAL_LOCAL: entry(4, 'The local address or port could not be used for this dial.', 'Check the interface.'),
   ERR_DIAL_FORBIDDEN: entry(4, 'The safety rules do not let this endpoint be dialled for this peer.', 'See docs/security.md: private endpoints of strangers are dialled only on-link.'),
   ERR_DIAL_SELF: entry(4, 'The dial reached its own socket.', 'Nothing: it was dropped.'),
+  ERR_PUNCH_TIMEOUT: entry(4, 'The NATs let no connection through in time, though both sides tried at once.', 'Read the other candidates; where both NATs draw a random port per destination only a relay or an opened port helps.'),
   ERR_SECURE_TIMEOUT: entry(4, 'The other end accepted the connection and stayed silent.', 'Something that is not Throughline may listen there.'),
   ERR_SECURE_FAILED: entry(4, 'The TLS handshake failed.', 'Something that is not Throughline may listen there, or a device in between interferes.'),
   ERR_VERSION: entry(4, 'The peer speaks another version of the protocol.', 'Update the older side.'),

@@ -1,4 +1,5 @@
 import type { NatProfile } from './nat-profile.js'
+import type { PunchMethod as AnyPunchMethod } from './punch/volley.js'
 
 /** What decides about a pair; every NatProfile has it, and so does the NAT of an interface record. */
 export type NatTraits = Pick<NatProfile, 'mapping' | 'filtering' | 'allocation'>
@@ -7,7 +8,7 @@ export type NatTraits = Pick<NatProfile, 'mapping' | 'filtering' | 'allocation'>
 export type Chance = 'yes' | 'likely' | 'no' | 'unknown'
 
 /** How a punch between two NATs comes through: see `PairOutcome`. */
-export type PunchMethod = 'mapping' | 'listen' | 'predicted' | 'birthday'
+export type PunchMethod = Exclude<AnyPunchMethod, 'hairpin'>
 
 /** What can be had between two networks, by theory (DESIGN.md 4); a pair is tried all the same. */
 export interface PairOutcome {
@@ -17,8 +18,8 @@ export interface PairOutcome {
   readonly reverse: Chance
   readonly punch: Chance
   /**
-   * The surest way to punch: by the mappings both keep; the side that keeps its mapping listens on it; by predicted ports; by many
-   * ports at once. Undefined where none can work.
+   * The surest way to punch: by the mappings both keep; one side listens behind a mapping that lets the other in; by predicted
+   * ports; by many ports at once. Undefined where none can work.
    */
   readonly method: PunchMethod | undefined
   /** Nothing but a relay joins the two. */
@@ -64,25 +65,34 @@ function openness({ mapping, filtering }: NatTraits): Chance {
 type Punch = Pick<PairOutcome, 'punch' | 'method'>
 
 function punchOutcome(ours: NatTraits, theirs: NatTraits): Punch {
+  const surest = surestPunch(ours, theirs)
+  return ours.mapping === 'unknown' || theirs.mapping === 'unknown' ? { ...surest, punch: 'unknown' } : surest
+}
+
+function surestPunch(ours: NatTraits, theirs: NatTraits): Punch {
   const [one, other] = [mobility(ours), mobility(theirs)]
-  if (one === 'unknown' || other === 'unknown') return { punch: 'unknown', method: 'mapping' }
   if (one === 'kept' && other === 'kept') return { punch: 'yes', method: 'mapping' }
+  if (one === 'open' || other === 'open') return { punch: 'yes', method: 'listen' }
   if (one === 'kept') return keptAndMoving(ours, other)
   if (other === 'kept') return keptAndMoving(theirs, one)
   return bothMoving(ours, one, theirs, other)
 }
 
-/** Whether the external port towards a peer is known before, can be foretold, or neither. */
-type Mobility = 'kept' | 'predictable' | 'random' | 'unknown'
+/**
+ * Where a peer can hit a side: `kept`, its mapping is the same for every destination (as long as nobody knows better); `open`, it is not,
+ * but that of any destination lets everybody in; `predictable`, the mapping towards the peer can be foretold; or it is `random`.
+ */
+export type Mobility = 'kept' | 'open' | 'predictable' | 'random'
 
-function mobility({ mapping, allocation }: NatTraits): Mobility {
-  if (mapping === 'unknown') return 'unknown'
-  if (mapping === 'none' || mapping === 'endpoint-independent') return 'kept'
-  return allocation === 'random' || allocation === 'unknown' ? 'random' : 'predictable'
+/** Tells by mapping, filtering and allocation. */
+export function mobility({ mapping, filtering, allocation }: NatTraits): Mobility {
+  if (mapping !== 'address-dependent' && mapping !== 'address-and-port-dependent') return 'kept'
+  if (filtering === 'none' || filtering === 'endpoint-independent') return 'open'
+  return allocation === 'random' || allocation === 'unknown' || allocation === 'none' ? 'random' : 'predictable'
 }
 
-/** Once the side that keeps its mapping has sent to the other's address, its filter need not know the port. */
-const letsAnyPortIn = ({ filtering }: NatTraits): boolean => filtering === 'none' || filtering === 'endpoint-independent' || filtering === 'address-dependent'
+/** Once a side has sent to the other's address, its filter need not know the port. */
+export const letsAnyPortIn = ({ filtering }: NatTraits): boolean => filtering === 'none' || filtering === 'endpoint-independent' || filtering === 'address-dependent'
 
 function keptAndMoving(kept: NatTraits, moving: Mobility): Punch {
   if (letsAnyPortIn(kept)) return { punch: 'yes', method: 'listen' }
@@ -96,5 +106,6 @@ function bothMoving(ours: NatTraits, one: Mobility, theirs: NatTraits, other: Mo
   // its port is foretold, and the other's need not be known
   if (letsAnyPortIn(predictable)) return { punch: 'likely', method: 'predicted' }
   // one port for all of the other's: many of these can be tried
-  return predictable.mapping === 'address-dependent' ? { punch: 'likely', method: 'birthday' } : { punch: 'no', method: undefined }
+  if (predictable.mapping === 'address-dependent') return { punch: 'likely', method: 'birthday' }
+  return predictable.filtering === 'unknown' ? { punch: 'unknown', method: 'predicted' } : { punch: 'no', method: undefined }
 }

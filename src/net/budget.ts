@@ -11,7 +11,7 @@ export interface BudgetUse {
 
 /**
  * What strangers may cost this node and the networks around it (docs/security.md). One per node. Every rate is over a
- * sliding window; memory is bounded by the windows' limits and `maxAddresses`.
+ * sliding window; memory is bounded by the windows' limits and `maxRemembered`.
  */
 export class Budget {
   readonly #clock: Clock
@@ -19,6 +19,8 @@ export class Budget {
   readonly #lookups: number[] = []
   /** Times of SYNs by address; the eldest address is forgotten first. */
   readonly #syns = new Map<string, number[]>()
+  /** Addresses and SYNs by attempt; the eldest attempt is forgotten first, long after its end. */
+  readonly #spent = new Map<string, { readonly hosts: Set<string>; syns: number }>()
   /** Running attempts; strangers have places of their own, so that they cannot take those of known peers. */
   readonly #attempts = { known: 0, stranger: 0 }
 
@@ -36,19 +38,24 @@ export class Budget {
     return take(this.#lookups, this.#clock.now(), offerWindowMs, limits.strangerLookupsPerSecond, 1)
   }
 
-  /** A dial for a stranger to an address: false when this minute has had its share of SYNs there. */
-  takeStrangerDial(host: string): boolean {
-    const times = this.#syns.get(host) ?? []
-    this.#syns.delete(host)
-    this.#syns.set(host, times)
-    const [eldest] = this.#syns.keys()
-    if (this.#syns.size > maxAddresses && eldest !== undefined) this.#syns.delete(eldest)
-    return take(times, this.#clock.now(), synWindowMs, limits.strangerSynsPerAddressPerMinute, limits.synsPerDial)
+  /**
+   * A connect for a stranger to an address, which shall end within `strangerDialMs`: false when its attempt (any key of
+   * it), over all strategies, or this minute there, has had its share of SYNs.
+   */
+  takeStrangerDial(attempt: string, host: string): boolean {
+    const spent = touch(this.#spent, attempt, () => ({ hosts: new Set<string>(), syns: 0 }))
+    const isFar = !spent.hosts.has(host) && spent.hosts.size >= limits.strangerAddressesPerOffer
+    if (isFar || spent.syns + limits.synsPerDial > limits.strangerSynsPerOffer) return false
+    const times = touch(this.#syns, host, (): number[] => [])
+    if (!take(times, this.#clock.now(), synWindowMs, limits.strangerSynsPerAddressPerMinute, limits.synsPerDial)) return false
+    spent.hosts.add(host)
+    spent.syns += limits.synsPerDial
+    return true
   }
 
-  /** Dials one stranger's offer may cause, each to an address of its own at most `strangerAddressesPerOffer`. */
+  /** Dials that reverse may make of that. */
   get strangerDialsPerOffer(): number {
-    return Math.min(limits.strangerAddressesPerOffer, Math.floor(limits.strangerSynsPerOffer / limits.synsPerDial))
+    return limits.strangerAddressesPerOffer
   }
 
   /** Enters an attempt that an offer asks for; undefined when too many run, else what leaves it. Idempotent. */
@@ -76,8 +83,18 @@ export class Budget {
 
 const offerWindowMs = 1_000
 const synWindowMs = 60_000
-/** Addresses remembered at once. */
-const maxAddresses = 4_096
+/** Addresses, and attempts, remembered at once. */
+const maxRemembered = 4_096
+
+/** The entry of a key, now the latest, made where there is none. */
+function touch<T>(entries: Map<string, T>, key: string, make: () => T): T {
+  const entry = entries.get(key) ?? make()
+  entries.delete(key)
+  entries.set(key, entry)
+  const [eldest] = entries.keys()
+  if (entries.size > maxRemembered && eldest !== undefined) entries.delete(eldest)
+  return entry
+}
 
 function take(times: number[], nowMs: number, windowMs: number, limit: number, cost: number): boolean {
   while (times[0] !== undefined && times[0] <= nowMs - windowMs) times.shift()

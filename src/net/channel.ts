@@ -2,9 +2,11 @@ import type { TLSSocket } from 'node:tls'
 import { Observable, Subject, type Subscriber } from 'rxjs'
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError, toFailure, type Failure } from '../errors/index.js'
+import type { PunchMethod } from '../nat/punch/volley.js'
 import { familyOf, formatEndpoint, type Family } from '../protocol/endpoint.js'
 import { FrameDecoder } from '../protocol/frame-decoder.js'
 import { encodeFrame, type ControlFrame, type Frame } from '../protocol/frames.js'
+import type { StrategyName } from '../protocol/strategy.js'
 import type { SecuredSocket } from './secure.js'
 
 /**
@@ -14,12 +16,14 @@ import type { SecuredSocket } from './secure.js'
 export class Channel {
   /** Key of the session it was made for, as long as it is in no session's service. */
   owner: string | undefined
+  /** How it came up, where its maker knows more than that one side dialled. */
+  via: { readonly strategy: StrategyName; readonly method?: PunchMethod } | undefined
   readonly peerId: string
   readonly isTlsServer: boolean
   readonly local: string
   readonly remote: string
   readonly family: Family
-  /** Round trip measured while it came up, ms: TCP's handshake where we dialled, else that of TLS. */
+  /** Round trip measured while it came up, ms: TCP's handshake where we dialled, else that of TLS; of a punch the lesser one. */
   readonly rttMs: number
   /**
    * Frames in order, for one subscriber at a time. Completes when the peer ended its side; fails with a `Failure` when
@@ -197,5 +201,6 @@ const parkedOverhead = 64
 
 const bareAddress = (address: string | undefined): string => (address ?? '').replace(/^::ffff:(?=\d+\.)/, '')
 
-const endpointText = (address: string | undefined, port: number | undefined): string =>
+/** An endpoint as a socket shows it, in the form of `formatEndpoint`; IPv4 as such. */
+export const endpointText = (address: string | undefined, port: number | undefined): string =>
   formatEndpoint({ host: bareAddress(address), port: port ?? 0 })

@@ -50,6 +50,6 @@ export function dialSocket({ remote, localAddress, localPort, timeoutMs, signal,
 }
 
 /** TCP's simultaneous open lets a socket connect to its own port (RFC 9293 section 3.5). */
-const isSelfConnect = (socket: Socket): boolean => socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress
+export const isSelfConnect = (socket: Socket): boolean => socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress
 
 const ignore = () => {}

@@ -1,8 +1,9 @@
 import { defaults } from '../config/defaults.js'
-import { toFailure, type Failure } from '../errors/index.js'
+import { toFailure } from '../errors/index.js'
 import { formatEndpoint, type Endpoint } from '../protocol/endpoint.js'
-import type { Hello, Role } from '../protocol/frames.js'
+import type { Role } from '../protocol/frames.js'
 import { Channel } from './channel.js'
+import { ChannelSteps, type ChannelInProgress, type ChannelStep } from './channel-progress.js'
 import type { Clock } from './clock.js'
 import { dialSocket, type Socket } from './dial-socket.js'
 import { protocolVersion } from './hello.js'
@@ -24,26 +25,14 @@ export interface OutgoingRequest {
   readonly openAhead?: (channel: Channel) => void
 }
 
-/** How far it has come, ms of the node's clock. `secured` hands the channel to the listener, with HELLO sent. */
-export type OutgoingStep =
-  | { readonly type: 'connected'; readonly rttMs: number; readonly atMs: number }
-  | { readonly type: 'secured'; readonly channel: Channel; readonly hello: Hello; readonly atMs: number }
-  | { readonly type: 'failed'; readonly failure: Failure; readonly atMs: number }
-
-/**
- * A channel on its way: TCP connect, TLS as client, HELLO, each step as soon as the one before allows. It starts by
- * itself and waits for nobody: whoever follows it later hears first what has happened. Its maker owns it until `secured`
- * or `failed`, and ends it by `abandon`.
- */
-export class OutgoingChannel {
+/** A channel on its way by a dial: TCP connect, TLS as client, HELLO, each step as soon as the one before allows. */
+export class OutgoingChannel implements ChannelInProgress {
   readonly startedAtMs: number
   readonly #stop = new AbortController()
-  /** At most two. */
-  readonly #steps: OutgoingStep[] = []
+  readonly #steps = new ChannelSteps()
   #isConnected = false
   #local: string
   #socket: Socket | undefined
-  #listener: ((step: OutgoingStep) => void) | undefined
 
   constructor(request: OutgoingRequest, securer: Securer, clock: Clock) {
     this.startedAtMs = clock.now()
@@ -58,21 +47,16 @@ export class OutgoingChannel {
     return this.#local
   }
 
-  /** True once TCP has come through. */
   get isConnected(): boolean {
     return this.#isConnected
   }
 
-  /** Tells `listener` every step, also those so far. One listener. */
-  follow(listener: (step: OutgoingStep) => void): void {
-    this.#listener = listener
-    for (const step of this.#steps.splice(0)) listener(step)
+  follow(listener: (step: ChannelStep) => void): void {
+    this.#steps.follow(listener)
   }
 
-  /** Ends it wherever it is; nothing is told any more. A channel that was handed over is not touched. */
   abandon(): void {
-    this.#listener = undefined
-    for (const step of this.#steps.splice(0)) if (step.type === 'secured') step.channel.end()
+    this.#steps.drop()
     this.#stop.abort(abandoned)
   }
 
@@ -84,16 +68,16 @@ export class OutgoingChannel {
       const atMs = clock.now()
       const securing = securer.client(socket, { expectedId: peerId, timeoutMs: defaults.dial.secureTimeoutMs, signal })
       // while the peer works on our ClientHello there is time to tell
-      this.#tell({ type: 'connected', rttMs: atMs - this.startedAtMs, atMs })
+      this.#steps.tell({ type: 'connected', rttMs: atMs - this.startedAtMs, atMs })
       const channel = new Channel({ ...(await securing), rttMs: atMs - this.startedAtMs })
       if (signal.aborted) return channel.end()
       channel.owner = sessionKey
       const hello = { type: 'hello', version: protocolVersion, role, session: sessionId, attempt: attemptId } as const
       channel.send(hello)
       openAhead?.(channel)
-      this.#tell({ type: 'secured', channel, hello, atMs: clock.now() })
+      this.#steps.tell({ type: 'secured', channel, hello, atMs: clock.now() })
     } catch (error) {
-      this.#tell({ type: 'failed', failure: toFailure(error), atMs: clock.now() })
+      this.#steps.tell({ type: 'failed', failure: toFailure(error), atMs: clock.now() })
     }
   }
 
@@ -101,12 +85,6 @@ export class OutgoingChannel {
   #watch(socket: Socket): void {
     this.#socket = socket
     process.nextTick(() => this.local)
-  }
-
-  #tell(step: OutgoingStep): void {
-    if (this.#stop.signal.aborted) return
-    if (this.#listener === undefined) this.#steps.push(step)
-    else this.#listener(step)
   }
 }
 

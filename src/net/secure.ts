@@ -4,6 +4,7 @@ import { connect, createSecureContext, createServer, type SecureContext, type Se
 import { ThroughlineError } from '../errors/index.js'
 import { createCertificate, peerIdOfCertificate } from '../protocol/certificate.js'
 import type { Identity } from '../protocol/identity.js'
+import { endSocket } from './end-socket.js'
 
 /** ALPN name of the wire protocol (protocol 5). */
 export const alpnProtocol = 'throughline/1'
@@ -48,13 +49,18 @@ export class Securer {
     this.#server.on('tlsClientError', (_error, socket) => socket.destroy())
   }
 
-  /** Runs the handshake as TLS client. Takes over `socket`: destroyed when it rejects (ERR_SECURE_*, ERR_PEER_KEY_MISMATCH, ERR_CANCELLED). */
+  /**
+   * Runs the handshake as TLS client. Takes over `socket`: when it rejects with ERR_CANCELLED it is ended by FIN, as the
+   * loser it mostly is; otherwise (ERR_SECURE_*, ERR_PEER_KEY_MISMATCH) destroyed.
+   */
   client(socket: Socket, request: SecureRequest): Promise<SecuredSocket> {
+    // ClientHello leaves within `connect`
+    const startedAtMs = performance.now()
     const secure = connect({
       socket, secureContext: this.#context, ALPNProtocols: [alpnProtocol], rejectUnauthorized: false,
       checkServerIdentity: () => undefined, minVersion: 'TLSv1.3',
     })
-    return this.#handshake(socket, secure, false, request, done => {
+    return this.#handshake(socket, secure, false, startedAtMs, request, done => {
       // our last flight leaves with the first write, which is HELLO
       secure.once('secureConnect', () => done(secure))
     })
@@ -63,7 +69,7 @@ export class Securer {
   /** Runs the handshake as TLS server; otherwise as `client`. */
   server(socket: Socket, request: SecureRequest): Promise<SecuredSocket> {
     const key = keyOf(socket)
-    const secured = this.#handshake(socket, socket, true, request, done => {
+    const secured = this.#handshake(socket, socket, true, performance.now(), request, done => {
       this.#waiting.set(key, done)
       this.#server.emit('connection', socket)
     })
@@ -71,10 +77,9 @@ export class Securer {
   }
 
   #handshake(
-    raw: Socket, failing: Socket, isServer: boolean, { expectedId, timeoutMs, signal }: SecureRequest,
+    raw: Socket, failing: Socket, isServer: boolean, startedAtMs: number, { expectedId, timeoutMs, signal }: SecureRequest,
     start: (done: (socket: TLSSocket) => void) => void,
   ): Promise<SecuredSocket> {
-    const startedAtMs = performance.now()
     return new Promise((resolve, reject) => {
       const settle = (outcome: SecuredSocket | ThroughlineError) => {
         clearTimeout(timer)
@@ -82,9 +87,11 @@ export class Securer {
         failing.off('error', onError).off('close', onClose)
         raw.off('error', onError).off('close', onClose)
         if (!(outcome instanceof ThroughlineError)) return resolve(outcome)
-        failing.on('error', ignore).destroy()
-        raw.on('error', ignore).destroy()
         reject(outcome)
+        raw.on('error', ignore)
+        if (outcome.code === 'ERR_CANCELLED') return endSocket(failing)
+        failing.on('error', ignore).destroy()
+        raw.destroy()
       }
       const onError = (error: Error) => settle(new ThroughlineError('ERR_SECURE_FAILED', `the TLS handshake failed: ${error.message}`, { cause: error }))
       const onClose = () => settle(new ThroughlineError('ERR_SECURE_FAILED', 'the other end closed the connection during the TLS handshake'))

@@ -1,6 +1,7 @@
 import { ReplaySubject, Subscription, type Observable } from 'rxjs'
 import { markSettled } from '../../machines/attempt/candidates.js'
 import type { AttemptContext } from '../../machines/attempt/attempt.types.js'
+import { initialContext } from '../../machines/attempt/initial-context.js'
 import { explain } from '../../machines/attempt/verdict.js'
 import type { CandidateRecord } from '../../machines/shared/candidate.types.js'
 import { ConnectError, type Failure } from '../errors/index.js'
@@ -61,7 +62,8 @@ export class AttemptView implements Attempt {
   }
 
   #follow(reject: (error: Error) => void): void {
-    this.#context = this.#entry.attempt!
+    // an attempt with nothing to try is over before anybody can look
+    this.#context = this.#entry.attempt ?? initialContext(this.actor.getSnapshot().context.attempt)
     const attempt = this.actor.getSnapshot().children['attempt'] as { subscribe(next: (snapshot: { context: AttemptContext }) => void): { unsubscribe(): void } } | undefined
     const onAttempt = ({ context }: { readonly context: AttemptContext }) => this.#note(context)
     const following = new Subscription()

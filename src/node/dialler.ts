@@ -3,11 +3,15 @@ import { defaults } from '../config/defaults.js'
 import { ThroughlineError } from '../errors/index.js'
 import { planDials, type OwnAddress } from '../nat/dial-plan.js'
 import type { Budget } from '../net/budget.js'
+import type { Volley } from '../nat/punch/volley.js'
 import type { Channel } from '../net/channel.js'
+import type { ChannelInProgress } from '../net/channel-progress.js'
 import type { Clock } from '../net/clock.js'
 import { OutgoingChannel, type OutgoingRequest } from '../net/outgoing-channel.js'
+import { PunchChannel } from '../net/punch/punch-channel.js'
 import type { Securer } from '../net/secure.js'
 import { formatEndpoint } from '../protocol/endpoint.js'
+import type { Role } from '../protocol/frames.js'
 import type { Access } from './access.js'
 
 /** What dialling takes. */
@@ -50,19 +54,37 @@ export class Dialler {
     return outgoing
   }
 
-  /** The channel that has a head start, or a new one. The caller owns it. Throws ERR_BUDGET: a dial on behalf of a stranger costs from the budget of its target. */
-  reach(request: OutgoingRequest): OutgoingChannel {
-    const { sessionKey, role, peerId, remote: { host } } = request
+  /** The channel that has a head start, or a new one. The caller owns it. A dial on behalf of a stranger is short; throws ERR_BUDGET when its SYNs are used up. */
+  reach(request: OutgoingRequest & { readonly volley?: Volley }): ChannelInProgress {
+    if (request.volley !== undefined) return this.#fire(request, request.volley)
+    const { sessionKey, role, peerId, attemptId, timeoutMs, remote: { host } } = request
     const ahead = this.#headStarts.get(sessionKey)
     if (ahead?.way === wayOf(request)) {
       this.#headStarts.delete(sessionKey)
       return ahead.outgoing
     }
-    const { access, budget } = this.#options
-    if (role !== 'initiator' && !access.isKnown(peerId) && !budget.takeStrangerDial(host)) {
-      throw new ThroughlineError('ERR_BUDGET', `${host} was dialled often enough for strangers`)
-    }
-    return this.#start(request)
+    if (!this.#isForStranger(peerId, role)) return this.#start(request)
+    if (!this.synAllowance(peerId, role, attemptId)(host)) throw new ThroughlineError('ERR_BUDGET', `${host} was dialled often enough for strangers`)
+    return this.#start({ ...request, timeoutMs: Math.min(timeoutMs, defaults.budget.strangerDialMs) })
+  }
+
+  /** Tells of each connect of an attempt whether it may be made, and counts it then: on behalf of a stranger it is to end within `budget.strangerDialMs`. */
+  synAllowance(peerId: string, role: Role, attemptId: string): (host: string) => boolean {
+    return host => !this.#isForStranger(peerId, role) || this.#options.budget.takeStrangerDial(`${peerId} ${attemptId}`, host)
+  }
+
+  /** Its SYNs are counted one by one. */
+  #fire(request: OutgoingRequest, volley: Volley): PunchChannel {
+    const { peerId, role, attemptId, timeoutMs } = request
+    const { securer, clock, openAhead } = this.#options
+    const mayDial = this.synAllowance(peerId, role, attemptId)
+    const limitMs = this.#isForStranger(peerId, role) ? defaults.budget.strangerDialMs : Number.POSITIVE_INFINITY
+    const punch = { ...request, volley, timeoutMs: Math.min(timeoutMs, limitMs), maySend: () => mayDial(volley.remoteHost) }
+    return new PunchChannel(role === 'initiator' ? { ...punch, openAhead } : punch, securer, clock, Math.random)
+  }
+
+  #isForStranger(peerId: string, role: Role): boolean {
+    return role !== 'initiator' && !this.#options.access.isKnown(peerId)
   }
 
   /** Ends a head start that nobody took over. */

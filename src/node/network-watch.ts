@@ -2,16 +2,27 @@ import { merge, Subject, type Observable } from 'rxjs'
 import { createActor, type ActorRefFrom, type InspectionEvent } from 'xstate'
 import { createNatProbeActors } from '../../machines/nat-probe/nat-probe.actors.js'
 import { defaultNatProbePolicy, natProbeMachine } from '../../machines/nat-probe/nat-probe.machine.js'
+import type { RunBatchInput } from '../../machines/nat-probe/nat-probe.types.js'
+import { agree } from '../nat/enumeration/agreement.js'
 import { unknownProfile } from '../nat/enumeration/classify.js'
+import type { Observation, ProbeRound } from '../nat/enumeration/probes.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
-import { ipScope } from '../nat/ip-scope.js'
-import type { NatProfile } from '../nat/nat-profile.js'
+import type { InterfaceProfile, NatProfile } from '../nat/nat-profile.js'
 import { probeBatch } from '../net/nat-prober.js'
+import { formatEndpoint, type Endpoint } from '../protocol/endpoint.js'
+import { placeKey, widest } from './local-endpoints.js'
 import { SparePorts } from './spare-ports.js'
 import type { StunServers } from './stun-servers.js'
 import type { NetworkInterface } from './types.js'
 
 type ProbeActor = ActorRefFrom<typeof natProbeMachine>
+
+/** Who answered by TCP at an address; at most two rounds. */
+interface Discovery {
+  readonly local: string
+  readonly rounds: readonly ProbeRound[]
+  readonly servers: readonly Endpoint[]
+}
 
 /** What watching the network takes. */
 export interface NetworkWatchOptions {
@@ -24,7 +35,7 @@ export class NetworkWatch {
   readonly spares: SparePorts
   readonly #options: NetworkWatchOptions
   readonly #machine
-  readonly #probes = new Map<string, { readonly actor: ProbeActor; local: string }>()
+  readonly #probes = new Map<string, { readonly actor: ProbeActor; local: string; discovery?: Discovery }>()
   readonly #changes$ = new Subject<void>()
   #own: readonly OwnAddress[] = []
 
@@ -33,11 +44,18 @@ export class NetworkWatch {
 
   constructor(options: NetworkWatchOptions) {
     this.#options = options
-    this.spares = new SparePorts(options.servers)
+    this.spares = new SparePorts(async ({ local, family }, signal) => {
+      const believed = this.serversAt(local) ?? []
+      return believed.length > 0 ? believed : options.servers.list(family, signal)
+    })
     this.changes$ = merge(this.#changes$, this.spares.changes$)
     const actors = createNatProbeActors({
       listServers: (family, signal) => options.servers.list(family, signal),
-      probe: ({ local, batch }, signal) => probeBatch({ local, batch, random: Math.random }, signal),
+      probe: async (request, signal) => {
+        const observations = await probeBatch({ local: request.local, batch: request.batch, random: Math.random }, signal)
+        this.#noteDiscovery(request, observations)
+        return observations
+      },
       random: Math.random,
     })
     this.#machine = natProbeMachine.provide({ actors })
@@ -47,7 +65,7 @@ export class NetworkWatch {
   update(own: readonly OwnAddress[]): void {
     this.#own = own
     if (this.#options.servers.isEmpty) return this.#changes$.next()
-    const wanted = new Map(probed(own).map(one => [keyOf(one), one]))
+    const wanted = new Map(widest(own).map(one => [placeKey(one), one]))
     for (const [key, { actor }] of [...this.#probes]) if (!wanted.has(key)) this.#end(key, actor)
     for (const [key, { interfaceName, family, address }] of wanted) {
       const probe = this.#probes.get(key)
@@ -64,7 +82,7 @@ export class NetworkWatch {
   /** Every address of ours, with what is known there. */
   get interfaces(): readonly NetworkInterface[] {
     return this.#own.map(own => {
-      const probe = this.#probes.get(keyOf(own))
+      const probe = this.#probes.get(placeKey(own))
       const snapshot = probe?.local === own.address ? probe.actor.getSnapshot() : undefined
       const { profile, isStale, lastFailure } = snapshot?.context ?? {}
       return {
@@ -77,14 +95,24 @@ export class NetworkWatch {
 
   /** What is known of TCP at one of our addresses; what was measured from another address of the interface does not count. */
   tcpAt(address: string): NatProfile | undefined {
-    const probe = [...this.#probes.values()].find(({ local }) => local === address)
-    const profile = probe?.actor.getSnapshot().context.profile
-    return profile?.local === address ? profile.tcp : undefined
+    return this.#profileAt(address)?.tcp
   }
 
-  /** True when each first enumeration has ended, however it did. */
+  /** The address by which the world sees one of ours; null where that is not known. */
+  externalAt(address: string): string | null {
+    return this.#profileAt(address)?.external ?? null
+  }
+
+  /** Servers that answer by TCP at one of our addresses and are believed, nearest first; undefined while nobody was asked there. */
+  serversAt(address: string): readonly Endpoint[] | undefined {
+    const probe = this.#probeAt(address)
+    if (probe?.discovery?.local === address) return probe.discovery.servers
+    return probe?.actor.getSnapshot().context.lastFailure === undefined ? undefined : []
+  }
+
+  /** True when each first enumeration has ended, and the first try to get a spare port after it, however they did. */
   get isSettled(): boolean {
-    return [...this.#probes.values()].every(({ actor }) => {
+    return this.spares.isSettled && [...this.#probes.values()].every(({ actor }) => {
       const { profile, isStale } = actor.getSnapshot().context
       return profile !== undefined || isStale
     })
@@ -95,6 +123,25 @@ export class NetworkWatch {
     for (const [key, { actor }] of [...this.#probes]) this.#end(key, actor)
     this.#changes$.complete()
     await this.spares.close()
+  }
+
+  #probeAt(address: string) {
+    return [...this.#probes.values()].find(({ local }) => local === address)
+  }
+
+  #profileAt(address: string): InterfaceProfile | undefined {
+    const profile = this.#probeAt(address)?.actor.getSnapshot().context.profile
+    return profile?.local === address ? profile : undefined
+  }
+
+  /** Whoever is outvoted is not asked where the world sees us. */
+  #noteDiscovery({ batch, local, ...place }: RunBatchInput, observations: readonly Observation[]): void {
+    const probe = this.#probes.get(placeKey(place))
+    if (probe === undefined || batch.transport !== 'tcp' || batch.purpose !== 'discover') return
+    const rounds = [...(batch.index === 0 ? [] : (probe.discovery?.rounds ?? [])), { batch, observations }]
+    const nearest = [...agree(rounds, 'tcp', local).trusted].sort((a, b) => a.rttMs - b.rttMs)
+    const servers = new Map(nearest.map(({ server }) => [formatEndpoint(server), server]))
+    probe.discovery = { local, rounds, servers: [...servers.values()] }
   }
 
   #begin(key: string, input: Pick<OwnAddress, 'interfaceName' | 'family'> & { readonly local: string }): void {
@@ -118,19 +165,6 @@ export class NetworkWatch {
     actor.stop()
   }
 }
-
-/** One address per interface and family: the widest in scope. Link-local ones lead to no server; loopback is there only if it was named. */
-function probed(own: readonly OwnAddress[]): readonly OwnAddress[] {
-  const usable = own.filter(({ address }) => ipScope(address) !== 'link-local')
-  const best = new Map<string, OwnAddress>()
-  for (const one of usable) {
-    const known = best.get(keyOf(one))
-    if (known === undefined || (ipScope(known.address) !== 'external' && ipScope(one.address) === 'external')) best.set(keyOf(one), one)
-  }
-  return [...best.values()]
-}
-
-const keyOf = ({ interfaceName, family }: Pick<OwnAddress, 'interfaceName' | 'family'>): string => `${interfaceName}/${family}`
 
 const unknownInterface = ({ interfaceName, family, address }: OwnAddress) => ({
   name: interfaceName, family, local: address, external: null, hairpin: { tcp: null, udp: null }, cgnatSuspected: false, tcp: unknownProfile, udp: unknownProfile,

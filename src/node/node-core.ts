@@ -34,6 +34,7 @@ import { exchangeOffer$, type ExchangeOptions } from './offer-exchange.js'
 import { OfferDesk } from './offer-desk.js'
 import { Openings, type OpeningsOptions } from './openings.js'
 import { PeerBook } from './peer-book.js'
+import { PunchPorts } from './punch-ports.js'
 import { provideConnectionMachine } from './provide-machines.js'
 import { Resolver } from './resolver.js'
 import type { Handler } from './handlers.js'
@@ -71,6 +72,7 @@ export class NodeCore {
   readonly #peers: PeerBook
   readonly #inbound: InboundSockets
   readonly #resolver: Resolver
+  readonly #stunServers: StunServers
   #own: readonly OwnAddress[]
   #listener: Listener | undefined
   #lock: InboundLock | undefined
@@ -95,7 +97,8 @@ export class NodeCore {
     this.homes = new Homes(this.pool, clock, [this.#mailroom.topic, this.#mailroom.inbox])
     this.#resolver = new Resolver({ pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, clock })
     this.time = new TimeKeeper({ clock, servers: options.ntp ?? publicServers.ntp, inspect })
-    this.network = new NetworkWatch({ servers: new StunServers(options.stun ?? publicServers.stun), inspect })
+    this.#stunServers = new StunServers(options.stun ?? publicServers.stun)
+    this.network = new NetworkWatch({ servers: this.#stunServers, inspect })
     merge(this.time.changes$, this.network.changes$).subscribe(() => this.changes$.next())
     const securer = new Securer(identity)
     this.#inbound = new InboundSockets(securer, {
@@ -246,11 +249,13 @@ export class NodeCore {
     return provideConnectionMachine({
       channels: this.#channels, clock, budget, access, handler,
       own: () => this.#own,
+      birthday: this.#options.birthday ?? 'auto',
+      hold: () => new PunchPorts({ network: this.network, servers: this.#stunServers, own: () => this.#own }),
       reach: request => dialler.reach(request),
       serve: (channel, hello) => this.#inbound.serve(channel, hello),
       awaitInbound: (hosts, signal) => this.#inbound.settledFrom(hosts, AbortSignal.any([signal, AbortSignal.timeout(defaults.attempt.offerHoldMs)])),
       resolve: (sessionKey, signal) => this.#resolver.resolve(this.registry.get(sessionKey)?.facts.peer ?? '', signal),
-      offer$: request => exchangeOffer$(exchange, request),
+      offer$: (request, letters$) => exchangeOffer$(exchange, request, letters$),
       desk: () => this.#desk,
       session: key => this.registry.get(key)?.session,
       openings,

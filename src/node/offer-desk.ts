@@ -1,5 +1,5 @@
 import { Observable } from 'rxjs'
-import type { AttemptEvent } from '../../machines/attempt/attempt.types.js'
+import type { AttemptEvent, PunchLetter } from '../../machines/attempt/attempt.types.js'
 import type { ReceivedOffer } from '../../machines/connection/connection.types.js'
 import { strategyOrder, type Strategy } from '../../machines/strategies.js'
 import { defaults } from '../config/defaults.js'
@@ -55,27 +55,51 @@ export class OfferDesk {
     if (message.type === 'lookup') return this.#takeLookup(delivery, message)
   }
 
-  /** Sends our answer on the broker of the first copy, and on the others when nobody acknowledges it. */
-  answer$(offerId: string, strategies: readonly Strategy[]): Observable<AttemptEvent> {
-    return new Observable(() => {
+  /** Sends our answer on the broker of the first copy, and on the others when nobody acknowledges it; then what `letters$` says. Tells when it left, and what the peer says to it. */
+  answer$(offerId: string, strategies: readonly Strategy[], punch: readonly InterfaceRecord[], letters$: Observable<PunchLetter>): Observable<AttemptEvent> {
+    return new Observable(subscriber => {
       const offer = this.#offers.get(offerId)
       if (offer === undefined) return undefined
       const { mailroom, peers, clock, ownInterfaces } = this.#options
       const { session, attempt } = offer.message
+      const [firstBroker = ''] = offer.brokerIds
       const answerId = mailroom.newId()
       const send = (brokerId: string) =>
         this.#send(brokerId, offer, {
-          type: 'answer', session, attempt, strategies, interfaces: ownInterfaces(), doorKey: mailroom.doorKey, machineTag: peers.ownTag,
+          type: 'answer', session, attempt, strategies, interfaces: ownInterfaces(), punch, doorKey: mailroom.doorKey, machineTag: peers.ownTag,
           brokerRttMs: this.#options.pool.rttMs(brokerId), receivedAtMs: offer.receivedAtMs, of: offerId,
         }, answerId)
       const cancel = clock.after(defaults.signalling.answerElsewhereMs, () => offer.brokerIds.slice(1).forEach(send))
-      const acknowledged = mailroom.replies$(answerId, offer.peerId).subscribe(() => cancel())
-      offer.brokerIds.slice(0, 1).forEach(send)
-      return () => {
+      let heard = 0
+      const subscription = mailroom.replies$(answerId, offer.peerId).subscribe(({ letter: { message }, isCopy }) => {
         cancel()
-        acknowledged.unsubscribe()
-      }
+        const event = isCopy || heard >= defaults.punch.maxLetters ? undefined : this.#eventOf(message, attempt)
+        if (event === undefined) return
+        heard += 1
+        subscriber.next(event)
+      })
+      subscription.add(cancel)
+      subscription.add(letters$.subscribe(letter => {
+        if (letter.type === 'update') this.#send(firstBroker, offer, { type: 'update', of: offerId, attempt, round: letter.round, punch: letter.records })
+      }))
+      send(firstBroker)
+      subscriber.next({ type: 'answer.sent', alignMs: this.#alignMs(firstBroker, offer) })
+      return subscription
     })
+  }
+
+  /** Half a round trip by each broker link: our answer is there by then, as far as both have measured. */
+  #alignMs(brokerId: string, { message }: OpenOffer): number {
+    return Math.min((this.#options.pool.rttMs(brokerId) + message.brokerRttMs) / 2, defaults.punch.maxCommitMs)
+  }
+
+  /** What a reply to our answer tells the attempt; a moment too far ahead tells nothing. */
+  #eventOf(message: SignalMessage, attempt: string): AttemptEvent | undefined {
+    if ((message.type !== 'update' && message.type !== 'commit') || message.attempt !== attempt) return undefined
+    const { round } = message
+    if (message.type === 'update') return { type: 'peer.updated', round, punch: message.punch }
+    const inMs = Math.max(0, message.atMs - this.#options.clock.wallNow())
+    return inMs > defaults.punch.maxCommitMs ? undefined : { type: 'peer.committed', round, inMs }
   }
 
   /** Tells the sender of an offer that it may not. */
@@ -100,16 +124,22 @@ export class OfferDesk {
     const offer: OpenOffer = { peerId: senderId, message, brokerIds: [brokerId], receivedAtMs: clock.wallNow() }
     this.#remember(messageId, offer)
     peers.learnDoorKey(senderId, message.doorKey)
-    this.#send(brokerId, offer, { type: 'ack', of: messageId })
-    if (isDenied) return this.refuse(messageId, { code: 'ERR_REFUSED', message: 'not on the allow list' })
+    const acknowledge = () => this.#send(brokerId, offer, { type: 'ack', of: messageId })
+    const refuse = (failure: Failure) => {
+      acknowledge()
+      this.refuse(messageId, failure)
+    }
+    if (isDenied) return refuse({ code: 'ERR_REFUSED', message: 'not on the allow list' })
     const leave = budget.enterAttempt(access.isKnown(senderId) ? 'known' : 'stranger')
-    if (leave === undefined) return this.refuse(messageId, { code: 'ERR_BUSY', message: 'too many attempts at once' })
+    if (leave === undefined) return refuse({ code: 'ERR_BUSY', message: 'too many attempts at once' })
+    // our answer, if it leaves in this turn, is waited for; sealing takes a millisecond
+    queueMicrotask(acknowledge)
     this.#options.onOffer(senderId, message, {
       offerId: messageId,
       strategies: strategyOrder.filter(strategy => message.strategies.includes(strategy)),
       target: {
         peerId: senderId, brokers: [],
-        endpoints: { interfaces: message.interfaces, isSameMachine: peers.isSameMachine(senderId, message.machineTag) },
+        endpoints: { interfaces: message.interfaces, punch: message.punch, isSameMachine: peers.isSameMachine(senderId, message.machineTag) },
       },
     }, leave)
   }

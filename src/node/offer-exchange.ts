@@ -1,12 +1,12 @@
 import { Observable, Subscription, type Subscriber } from 'rxjs'
-import type { AttemptEvent, OfferRequest } from '../../machines/attempt/attempt.types.js'
+import type { AttemptEvent, OfferRequest, PunchLetter } from '../../machines/attempt/attempt.types.js'
 import { defaults } from '../config/defaults.js'
 import { isErrorCode, type Failure } from '../errors/index.js'
 import { mutualOffset } from '../nat/clock-mutual.js'
 import type { Clock } from '../net/clock.js'
 import type { Letter } from '../protocol/envelope.js'
 import type { InterfaceRecord } from '../protocol/interface-record.js'
-import type { AnswerMessage } from '../protocol/signal-message.js'
+import type { AnswerMessage, SignalMessage, UpdateMessage } from '../protocol/signal-message.js'
 import { nodeTopic } from '../protocol/topic.js'
 import type { Delivery, Mailroom } from '../streams/mailroom/mailroom.js'
 import type { BrokerLease, BrokerPool } from './broker-pool.js'
@@ -31,9 +31,20 @@ export interface KeptExchange {
   release(): void
 }
 
-/** Publishes an offer to a peer’s brokers and turns what comes back into events of the attempt. Cold; each subscription is one exchange. */
-export const exchangeOffer$ = (options: ExchangeOptions, request: OfferRequest): Observable<AttemptEvent> =>
-  new Observable(subscriber => new OfferExchange(options, request, subscriber).start())
+/**
+ * Publishes an offer to a peer’s brokers, then what `letters$` says to whoever answered, and turns what comes back into
+ * events of the attempt. Cold; each subscription is one exchange.
+ */
+export const exchangeOffer$ = (options: ExchangeOptions, request: OfferRequest, letters$: Observable<PunchLetter>): Observable<AttemptEvent> =>
+  new Observable(subscriber => new OfferExchange(options, request, subscriber).start(letters$))
+
+/** Who answered first, and how. */
+interface Answered {
+  readonly answerId: string
+  readonly brokerId: string
+  /** What to add to our wall clock to get the peer's; undefined where the stamps tell nothing. */
+  readonly clockOffsetMs: number
+}
 
 class OfferExchange {
   readonly #options: ExchangeOptions
@@ -50,7 +61,10 @@ class OfferExchange {
   #provenId: string | undefined
   /** When each offer left by each broker, by our wall clock; bounded by the brokers asked. */
   readonly #sentAtMs = new Map<string, number>()
-  #hasAnswer = false
+  #answered: Answered | undefined
+  /** The latest update that came before the answer. */
+  #early: PunchLetter | undefined
+  #updates = 0
 
   constructor(options: ExchangeOptions, request: OfferRequest, subscriber: Subscriber<AttemptEvent>) {
     this.#options = options
@@ -59,10 +73,11 @@ class OfferExchange {
     this.#topic = nodeTopic(options.peers.recipient(request.peerId).publicKey)
   }
 
-  start(): () => void {
+  start(letters$: Observable<PunchLetter>): () => void {
     const { pool, mailroom, clock, keep } = this.#options
     const messageId = mailroom.newId()
     this.#listen(messageId)
+    this.#replies.add(letters$.subscribe(letter => this.#write(letter)))
     keep(this.#request.sessionKey, { withdraw: () => this.#withdraw(), release: () => this.#release() })
     const asking = askInWaves({
       brokers: this.#request.brokers.filter(brokerId => pool.isUsable(brokerId)), first: defaults.signalling.homes, clock,
@@ -97,16 +112,16 @@ class OfferExchange {
 
   #publish(brokerId: string, messageId: string, nonce: Uint8Array | undefined): Promise<void> {
     const { pool, mailroom, peers, clock } = this.#options
-    const { peerId, sessionId, attemptId, protocol, strategies } = this.#request
+    const { peerId, sessionId, attemptId, protocol, strategies, punch } = this.#request
     const offer = {
-      type: 'offer', session: sessionId, attempt: attemptId, protocol, strategies, interfaces: this.#options.ownInterfaces(), inbox: mailroom.inbox,
+      type: 'offer', session: sessionId, attempt: attemptId, protocol, strategies, interfaces: this.#options.ownInterfaces(), punch, inbox: mailroom.inbox,
       doorKey: mailroom.doorKey, machineTag: peers.ownTag, brokerRttMs: pool.rttMs(brokerId), ...(nonce !== undefined && { nonce }),
     } as const
     this.#sentAtMs.set(`${messageId} ${brokerId}`, clock.wallNow())
     return pool.publish(brokerId, this.#topic, mailroom.seal(offer, peers.recipient(peerId), messageId).payload)
   }
 
-  #onReply({ letter, brokerId }: Delivery): void {
+  #onReply({ letter, brokerId, isCopy }: Delivery): void {
     const { message } = letter
     switch (message.type) {
       case 'ack':
@@ -114,6 +129,8 @@ class OfferExchange {
         return this.#tell({ type: 'exchange.acknowledged' })
       case 'answer':
         return this.#onAnswer(letter, message, brokerId)
+      case 'update':
+        return isCopy ? undefined : this.#onUpdate(message)
       case 'refuse': {
         const code = isErrorCode(message.code) ? message.code : 'ERR_REFUSED'
         return this.#tell({ type: 'exchange.refused', failure: { code, message: `the peer refused: ${code}` } })
@@ -136,19 +153,51 @@ class OfferExchange {
     this.#publish(brokerId, this.#provenId, nonce).catch(() => {})
   }
 
-  #onAnswer({ messageId: answerId, timeMs }: Letter, answer: AnswerMessage, brokerId: string): void {
-    const { pool, mailroom, peers, clock } = this.#options
-    const { peerId } = this.#request
+  /** The attempt fires when it hears of the answer: an acknowledgement sealed before would cost it time. */
+  #onAnswer(letter: Letter, answer: AnswerMessage, brokerId: string): void {
     this.#heard.abort()
-    peers.learnDoorKey(peerId, answer.doorKey)
-    const { payload } = mailroom.seal({ type: 'ack', of: answerId }, peers.recipient(peerId))
-    pool.publish(brokerId, this.#topic, payload).catch(() => {})
-    if (this.#hasAnswer) return
-    this.#hasAnswer = true
-    const isSameMachine = peers.isSameMachine(peerId, answer.machineTag)
+    this.#options.peers.learnDoorKey(this.#request.peerId, answer.doorKey)
+    if (this.#answered === undefined) this.#noteAnswer(letter, answer, brokerId)
+    this.#send(brokerId, { type: 'ack', of: letter.messageId })
+  }
+
+  #noteAnswer({ messageId: answerId, timeMs }: Letter, answer: AnswerMessage, brokerId: string): void {
+    const { peers, clock } = this.#options
+    const receivedMs = clock.wallNow()
     const sentMs = this.#sentAtMs.get(`${answer.of} ${brokerId}`)
-    const peerClock = sentMs === undefined ? undefined : mutualOffset({ sentMs, peerReceivedMs: answer.receivedAtMs, peerSentMs: timeMs, receivedMs: clock.wallNow() })
-    this.#tell({ type: 'exchange.answered', endpoints: { interfaces: answer.interfaces, isSameMachine }, ...(peerClock !== undefined && { peerClock }) })
+    const peerClock = sentMs === undefined ? undefined : mutualOffset({ sentMs, peerReceivedMs: answer.receivedAtMs, peerSentMs: timeMs, receivedMs })
+    // stamps that no exchange can have: as if the answer had come at once
+    this.#answered = { answerId, brokerId, clockOffsetMs: peerClock?.offsetMs ?? timeMs - receivedMs }
+    const endpoints = { interfaces: answer.interfaces, punch: answer.punch, isSameMachine: peers.isSameMachine(this.#request.peerId, answer.machineTag) }
+    const thinkingMs = Math.max(0, timeMs - answer.receivedAtMs)
+    const roundTripMs = Math.max(0, receivedMs - (sentMs ?? receivedMs) - thinkingMs)
+    this.#tell({ type: 'exchange.answered', endpoints, roundTripMs, ...(peerClock !== undefined && { peerClock }) })
+    if (this.#early !== undefined) this.#write(this.#early)
+  }
+
+  #onUpdate({ attempt, round, punch }: UpdateMessage): void {
+    if (attempt !== this.#request.attemptId || this.#updates >= defaults.punch.maxLetters) return
+    this.#updates += 1
+    this.#tell({ type: 'peer.updated', round, punch })
+  }
+
+  /** Tells the peer by the broker of its answer. */
+  #write(letter: PunchLetter): void {
+    if (this.#answered === undefined) {
+      if (letter.type === 'update') this.#early = letter
+      return
+    }
+    const { answerId: of, brokerId, clockOffsetMs } = this.#answered
+    const { attemptId: attempt } = this.#request
+    const { round } = letter
+    if (letter.type === 'update') return this.#send(brokerId, { type: 'update', of, attempt, round, punch: letter.records })
+    this.#send(brokerId, { type: 'commit', of, attempt, round, atMs: Math.round(this.#options.clock.wallNow() + letter.inMs + clockOffsetMs) })
+  }
+
+  #send(brokerId: string, message: SignalMessage): void {
+    const { pool, mailroom, peers } = this.#options
+    const { payload } = mailroom.seal(message, peers.recipient(this.#request.peerId))
+    pool.publish(brokerId, this.#topic, payload).catch(() => {})
   }
 
   #tell(event: AttemptEvent): void {

@@ -7,6 +7,7 @@ import type { Channel } from '../net/channel.js'
 import type { Clock } from '../net/clock.js'
 import type { ResourceTable } from '../net/resource-table.js'
 import type { Hello, Open, Role } from '../protocol/frames.js'
+import type { StrategyName } from '../protocol/strategy.js'
 import { SessionPipe } from '../streams/pipe/session-pipe.js'
 import { Session } from '../streams/session/session.js'
 import type { OpenEvent } from '../streams/session/types.js'
@@ -109,7 +110,7 @@ export class Openings {
     }
     const channel = this.#options.channels.get(channelId)
     if (channel === undefined) return { ok: false, failure: channelGone }
-    if (!entry.actor.getSnapshot().context.allowed.includes(strategyOf(channel, 'responder'))) return { ok: false, failure: notThisWay }
+    if (!isAmong(entry.actor.getSnapshot().context.allowed, channel)) return { ok: false, failure: notThisWay }
     this.#opens.delete(channelId)
     this.#options.channels.take(channelId)
     this.#take(entry, channel, open, handler)
@@ -137,7 +138,7 @@ export class Openings {
 
   /** The handler of an OPEN that nobody has to be asked about. */
   #handlerUnasked(channel: Channel, { protocol }: Open): Handler | undefined {
-    if (this.#options.allowedUnasked(channel.peerId, protocol)?.includes(strategyOf(channel, 'responder')) !== true) return undefined
+    if (!isAmong(this.#options.allowedUnasked(channel.peerId, protocol) ?? [], channel)) return undefined
     const handler = this.#options.handler(protocol)
     try {
       return handler?.accept() === true ? handler : undefined
@@ -178,15 +179,19 @@ export class Openings {
     const { clock, scopeOf } = this.#options
     const { role, startedAtMs } = entry.facts
     const { family, local, remote, rttMs } = channel
-    const path = { strategy: strategyOf(channel, role), scope: scopeOf(channel), family, local, remote, rttMs }
+    const { method } = channel.via ?? {}
+    const path = { strategy: strategyOf(channel, role), scope: scopeOf(channel), family, local, remote, rttMs, ...(method !== undefined && { method }) }
     if (entry.pipe === undefined) entry.show(new SessionPipe(session, path, clock.now() - startedAtMs))
     else entry.pipe.setPath(path)
     return entry.pipe!
   }
 }
 
-/** Who dialled is TLS client. */
-const strategyOf = ({ isTlsServer }: Channel, role: Role): Strategy => (isTlsServer === (role === 'responder') ? 'direct' : 'reverse')
+/** A channel by way of the listening port tells by its TLS roles: who dialled is client. */
+const strategyOf = ({ via, isTlsServer }: Channel, role: Role): StrategyName => via?.strategy ?? (isTlsServer === (role === 'responder') ? 'direct' : 'reverse')
+
+/** Whether the peer of an inbound channel may come by the way it came. */
+const isAmong = (allowed: readonly StrategyName[], channel: Channel): boolean => allowed.includes(strategyOf(channel, 'responder'))
 
 const notThisWay: Failure = { code: 'ERR_REFUSED', message: 'this peer may not come by this strategy' }
 const channelGone: Failure = { code: 'ERR_CHANNEL_LOST', message: 'the channel is gone' }

@@ -1,13 +1,15 @@
 import type { Observable } from 'rxjs'
 import { createAttemptActors } from '../../machines/attempt/attempt.actors.js'
 import { attemptMachine } from '../../machines/attempt/attempt.machine.js'
-import type { AttemptEvent, OfferRequest, PeerTarget } from '../../machines/attempt/attempt.types.js'
+import type { AttemptEvent, OfferRequest, PeerTarget, PunchLetter } from '../../machines/attempt/attempt.types.js'
 import { createCandidateActors, type CandidateResources } from '../../machines/candidate/candidate.actors.js'
 import { candidateMachine } from '../../machines/candidate/candidate.machine.js'
 import { createConnectionActors } from '../../machines/connection/connection.actors.js'
 import { connectionMachine } from '../../machines/connection/connection.machine.js'
 import { createDialActors } from '../../machines/dial/dial.actors.js'
 import { directMachine } from '../../machines/direct/direct.machine.js'
+import { createPunchActors, type PunchResources } from '../../machines/punch/punch.actors.js'
+import { punchMachine } from '../../machines/punch/punch.machine.js'
 import { createPipeSessionActors } from '../../machines/pipe-session/pipe-session.actors.js'
 import { pipeSessionMachine } from '../../machines/pipe-session/pipe-session.machine.js'
 import { reverseMachine } from '../../machines/reverse/reverse.machine.js'
@@ -22,7 +24,7 @@ import type { OfferDesk } from './offer-desk.js'
 import type { Openings } from './openings.js'
 
 /** What the machines of a connection are provided with. The registry and the desk need the machine themselves, so they come late. */
-export interface MachineParts extends CandidateResources {
+export interface MachineParts extends CandidateResources, Pick<PunchResources, 'birthday' | 'hold'> {
   readonly budget: Budget
   readonly access: Access
   readonly handler: (protocol: string) => Handler | undefined
@@ -30,7 +32,7 @@ export interface MachineParts extends CandidateResources {
   /** Resolves when no socket from these hosts is in TLS on our port. */
   readonly awaitInbound: (hosts: readonly string[], signal: AbortSignal) => Promise<void>
   readonly resolve: (sessionKey: string, signal: AbortSignal) => Promise<PeerTarget>
-  readonly offer$: (request: OfferRequest) => Observable<AttemptEvent>
+  readonly offer$: (request: OfferRequest, letters$: Observable<PunchLetter>) => Observable<AttemptEvent>
   readonly desk: () => OfferDesk
   readonly session: (sessionKey: string) => Session | undefined
   readonly openings: () => Openings
@@ -58,20 +60,28 @@ export function provideConnectionMachine(parts: MachineParts): typeof connection
 }
 
 function provideAttempt(parts: MachineParts): typeof attemptMachine {
-  const { clock, own, access, budget, resolve, offer$, awaitInbound } = parts
+  const { clock, own, access, budget, resolve, offer$, awaitInbound, birthday, hold } = parts
+  const isKnown = (peerId: string) => access.isKnown(peerId)
+  const candidate = candidateMachine.provide({ actors: createCandidateActors(parts) })
   const dialActors = {
-    ...createDialActors({ clock, own, awaitInbound, isKnown: peerId => access.isKnown(peerId), strangerDials: budget.strangerDialsPerOffer, maxCandidates: defaults.dial.maxCandidates, timeoutMs: defaults.dial.timeoutMs }),
-    candidate: candidateMachine.provide({ actors: createCandidateActors(parts) }),
+    ...createDialActors({ clock, own, awaitInbound, isKnown, strangerDials: budget.strangerDialsPerOffer, maxCandidates: defaults.dial.maxCandidates, timeoutMs: defaults.dial.timeoutMs }),
+    candidate,
   }
+  const punchActors = { ...createPunchActors({ clock, own, isKnown, birthday, hold }), candidate }
   const { actors, actions } = createAttemptActors({
     resolve,
     offer$,
-    answer$: (offerId, strategies) => parts.desk().answer$(offerId, strategies),
+    answer$: (offerId, strategies, punch, letters$) => parts.desk().answer$(offerId, strategies, punch, letters$),
     open$: (key, channelId) => parts.openings().open$(key, channelId),
     endChannels: (key, exceptId) => parts.openings().endOthers(key, exceptId),
   })
   return attemptMachine.provide({
-    actors: { ...actors, direct: directMachine.provide({ actors: dialActors }), reverse: reverseMachine.provide({ actors: dialActors }) },
+    actors: {
+      ...actors,
+      direct: directMachine.provide({ actors: dialActors }),
+      reverse: reverseMachine.provide({ actors: dialActors }),
+      punch: punchMachine.provide({ actors: punchActors }),
+    },
     actions,
   })
 }

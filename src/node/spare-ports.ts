@@ -1,54 +1,27 @@
-import { setMaxListeners } from 'node:events'
-import { setTimeout as pause } from 'node:timers/promises'
 import { Subject, type Observable } from 'rxjs'
 import { defaults } from '../config/defaults.js'
-import type { Endpoint, Family } from '../protocol/endpoint.js'
-import { connectStunTcp, type StunTcpConnection } from '../net/stun-tcp-client.js'
-import type { StunServers } from './stun-servers.js'
+import type { StunTcpConnection } from '../net/stun-tcp-client.js'
+import { SparePortKeeper, type ListServers, type SparePlace, type SparePolicy, type SparePort } from './spare-port-keeper.js'
 
-/** The numbers of a spare port, in milliseconds. */
-export interface SparePolicy {
-  /** From one question to the next. */
-  readonly refreshMs: number
-  /** Connecting, and each question. */
-  readonly timeoutMs: number
-  /** First wait after a loss; it doubles while none lasts until it is asked again. */
-  readonly retryMinMs: number
-  readonly retryMaxMs: number
-}
-
-const { spareRefreshMs, spareTimeoutMs, retryMinMs, retryMaxMs } = defaults.natProbe
-const defaultSparePolicy: SparePolicy = { refreshMs: spareRefreshMs, timeoutMs: spareTimeoutMs, retryMinMs, retryMaxMs }
-
-/** Where a spare port is kept. */
-export interface SparePlace {
-  readonly family: Family
-  /** Our address. */
-  readonly local: string
-}
-
-/** A port of ours and how the world sees it. */
-export interface SparePort {
-  readonly local: Endpoint
-  readonly mapped: Endpoint
-}
+const { spareRefreshMs, spareTimeoutMs, claimRefillMs, retryMinMs, retryMaxMs } = defaults.natProbe
+const defaultSparePolicy: SparePolicy = { refreshMs: spareRefreshMs, timeoutMs: spareTimeoutMs, claimRefillMs, retryMinMs, retryMaxMs }
 
 /**
  * One spare punch port per interface and family: a TCP connection to a STUN server from a port of its own, asked again
  * now and then, so that its mapping lives and is known when a punch needs it. Bounded by the places it is told.
  */
 export class SparePorts {
-  readonly #servers: StunServers
+  readonly #servers: ListServers
   readonly #policy: SparePolicy
-  readonly #kept = new Map<string, Keeper>()
+  readonly #kept = new Map<string, SparePortKeeper>()
   /** Ending; each ends within `dial.lingerMs`. */
   readonly #ending = new Set<Promise<void>>()
   readonly #changes$ = new Subject<void>()
 
-  /** A spare port came or went. */
+  /** A spare port came or went, or could not be had. */
   readonly changes$: Observable<void> = this.#changes$.asObservable()
 
-  constructor(servers: StunServers, policy: SparePolicy = defaultSparePolicy) {
+  constructor(servers: ListServers, policy: SparePolicy = defaultSparePolicy) {
     this.#servers = servers
     this.#policy = policy
   }
@@ -57,7 +30,7 @@ export class SparePorts {
   keep(key: string, place: SparePlace): void {
     if (this.#kept.get(key)?.place.local === place.local) return
     this.drop(key)
-    this.#kept.set(key, new Keeper(place, this.#servers, this.#policy, () => this.#changes$.next()))
+    this.#kept.set(key, new SparePortKeeper(place, this.#servers, this.#policy, () => this.#changes$.next()))
   }
 
   /** Gives one up. */
@@ -68,6 +41,21 @@ export class SparePorts {
     const ending = keeper.stop()
     this.#ending.add(ending)
     void ending.then(() => this.#ending.delete(ending))
+  }
+
+  /** Takes the one of an address of ours out, if it is warm: the caller owns it. Another comes up after `claimRefillMs`, unless one is given back before. */
+  claim(host: string): StunTcpConnection | undefined {
+    return this.#keeperAt(host)?.release()
+  }
+
+  /** Takes a connection from whose port nothing else was sent: the spare port again, or ended where there is one. */
+  giveBack(connection: StunTcpConnection): void {
+    if (this.#keeperAt(connection.local.host)?.takeBack(connection) !== true) void connection.close()
+  }
+
+  /** True when for each the first try has ended, however it did. */
+  get isSettled(): boolean {
+    return [...this.#kept.values()].every(({ hasTried }) => hasTried)
   }
 
   /** Those that are warm now. */
@@ -81,93 +69,8 @@ export class SparePorts {
     await Promise.all(this.#ending)
     this.#changes$.complete()
   }
-}
 
-class Keeper {
-  readonly place: SparePlace
-  readonly #servers: StunServers
-  readonly #policy: SparePolicy
-  readonly #onChange: () => void
-  readonly #stop = new AbortController()
-  readonly #running: Promise<void>
-  #connection: StunTcpConnection | undefined
-
-  constructor(place: SparePlace, servers: StunServers, policy: SparePolicy, onChange: () => void) {
-    this.place = place
-    this.#servers = servers
-    this.#policy = policy
-    this.#onChange = onChange
-    setMaxListeners(0, this.#stop.signal)
-    this.#running = this.#run()
-  }
-
-  get spare(): SparePort | undefined {
-    return this.#connection && { local: this.#connection.local, mapped: this.#connection.binding.mapped }
-  }
-
-  async stop(): Promise<void> {
-    this.#stop.abort('the spare port is given up')
-    // its FIN needs nobody who waits for the server's
-    void this.#connection?.close()
-    await this.#running
-  }
-
-  /** A server that hangs up soon is asked after the others, and less and less often. */
-  async #run(): Promise<void> {
-    const { signal } = this.#stop
-    const { retryMinMs, retryMaxMs } = this.#policy
-    let waitMs = retryMinMs
-    for (let turn = 0; !signal.aborted; turn += 1) {
-      const connection = await this.#connect(turn).catch(() => undefined)
-      const hasLasted = connection !== undefined && (await this.#hold(connection))
-      if (hasLasted) waitMs = retryMinMs
-      // many lose the same server at once
-      await pause((waitMs * (1 + Math.random())) / 2, undefined, { signal, ref: false }).catch(() => {})
-      waitMs = Math.min(2 * waitMs, retryMaxMs)
-    }
-  }
-
-  /** By the first server that answers. */
-  async #connect(turn: number): Promise<StunTcpConnection> {
-    const { family, local: host } = this.place
-    const { signal } = this.#stop
-    const servers = await this.#servers.list(family, signal)
-    const first = turn % Math.max(servers.length, 1)
-    let failure: unknown = new Error('no server')
-    for (const server of [...servers.slice(first), ...servers.slice(0, first)]) {
-      try {
-        return await connectStunTcp({ server, local: { host, port: 0 }, timeoutMs: this.#policy.timeoutMs, signal })
-      } catch (error) {
-        failure = error
-      }
-    }
-    throw failure
-  }
-
-  /** Until the connection ends or does not answer any more; tells whether it ever answered again. */
-  async #hold(connection: StunTcpConnection): Promise<boolean> {
-    const { signal } = this.#stop
-    const { refreshMs, timeoutMs } = this.#policy
-    const over = new AbortController()
-    void connection.closed.then(() => over.abort())
-    this.#show(connection)
-    let hasLasted = false
-    try {
-      for (;;) {
-        await pause(refreshMs, undefined, { signal: over.signal, ref: false })
-        await connection.refresh({ timeoutMs, signal })
-        hasLasted = true
-        this.#onChange()
-      }
-    } catch {
-      this.#show(undefined)
-      void connection.close()
-      return hasLasted
-    }
-  }
-
-  #show(connection: StunTcpConnection | undefined): void {
-    this.#connection = connection
-    this.#onChange()
+  #keeperAt(host: string): SparePortKeeper | undefined {
+    return [...this.#kept.values()].find(({ place }) => place.local === host)
   }
 }

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, timingSafeEqual, type KeyObject } from 'node:crypto'
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError } from '../errors/index.js'
 import { ByteReader } from './byte-reader.js'
@@ -32,8 +32,8 @@ export interface EnvelopeInput {
   /** 32 hexadecimal digits, fresh. */
   readonly messageId: string
   readonly timeMs: number
-  /** 32 fresh random bytes. */
-  readonly ephemeralSecret: Uint8Array
+  /** A fresh X25519 private key, for this envelope alone. */
+  readonly ephemeralKey: KeyObject
 }
 
 // Offsets and sizes of protocol section 4.1.
@@ -51,7 +51,7 @@ const info = Buffer.from('throughline/1 envelope')
 const letterContext = Buffer.from('throughline/1 letter')
 
 /** Signs a message and seals it to its recipient. Throws ERR_MALFORMED for values without an encoding, ERR_ADDRESS_INVALID for a refused recipient key. */
-export function sealEnvelope({ message, sender, recipient, doorKey, messageId, timeMs, ephemeralSecret }: EnvelopeInput): Buffer {
+export function sealEnvelope({ message, sender, recipient, doorKey, messageId, timeMs, ephemeralKey }: EnvelopeInput): Buffer {
   const signed = new ByteWriter(512)
     .u8(signalTypeCode(message))
     .bytes(decodeHexId(messageId))
@@ -60,7 +60,7 @@ export function sealEnvelope({ message, sender, recipient, doorKey, messageId, t
     .finish()
   const signature = sign(sender, signedBytes(recipient, sender.publicKey, signed))
   const plaintext = Buffer.concat([sender.publicKey, signature, signed])
-  const { enc, ciphertext } = hpkeSeal({ recipientPublicKey: montgomeryOf(recipient), ephemeralSecret, info, plaintext })
+  const { enc, ciphertext } = hpkeSeal({ recipientPublicKey: montgomeryOf(recipient), ephemeralKey, info, plaintext })
   const tag = doorKey === undefined ? noTag : createHmac('sha256', doorKey).update(enc).update(ciphertext).digest().subarray(0, tagBytes)
   const envelope = Buffer.concat([Buffer.from([version, doorKey === undefined ? 0 : taggedFlag]), tag, enc, ciphertext])
   if (envelope.length > defaults.signalling.maxEnvelopeBytes) {

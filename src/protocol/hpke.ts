@@ -1,5 +1,4 @@
 import { createCipheriv, createDecipheriv, createHmac, createPublicKey, diffieHellman, type KeyObject } from 'node:crypto'
-import { importSealingKey } from './identity.js'
 
 // RFC 9180 section 7: DHKEM(X25519, HKDF-SHA256) 0x0020, HKDF-SHA256 0x0001, ChaCha20-Poly1305 0x0003.
 const kemSuite = Buffer.from('KEM\x00\x20', 'latin1')
@@ -9,11 +8,11 @@ const empty = new Uint8Array(0)
 const cipher = 'chacha20-poly1305'
 const tagBytes = 16
 
-/** What `hpkeSeal` works on; keys are raw X25519 keys of 32 bytes. */
+/** What `hpkeSeal` works on; raw keys are X25519 keys of 32 bytes. */
 export interface SealInput {
   readonly recipientPublicKey: Uint8Array
-  /** 32 fresh random bytes, used for one message and then forgotten. */
-  readonly ephemeralSecret: Uint8Array
+  /** A fresh X25519 key, used for one message and then forgotten. */
+  readonly ephemeralKey: KeyObject
   readonly info: Uint8Array
   readonly plaintext: Uint8Array
   /** Authenticated but not sent; the protocol uses none. */
@@ -33,9 +32,8 @@ export interface OpenInput {
 
 /** Encrypts one message to a public key: HPKE base mode, single shot (RFC 9180 section 6.1). `enc` has 32 bytes, the ciphertext 16 more than the text. */
 export function hpkeSeal(input: SealInput): { enc: Uint8Array; ciphertext: Uint8Array } {
-  const ephemeral = importSealingKey(input.ephemeralSecret)
-  const enc = Buffer.from(createPublicKey(ephemeral).export({ format: 'jwk' }).x ?? '', 'base64url')
-  const shared = diffieHellman({ privateKey: ephemeral, publicKey: importPublicKey(input.recipientPublicKey) })
+  const enc = Buffer.from(createPublicKey(input.ephemeralKey).export({ format: 'jwk' }).x ?? '', 'base64url')
+  const shared = diffieHellman({ privateKey: input.ephemeralKey, publicKey: importPublicKey(input.recipientPublicKey) })
   const { key, nonce } = schedule(shared, enc, input.recipientPublicKey, input.info)
   const sealing = createCipheriv(cipher, key, nonce, { authTagLength: tagBytes })
   sealing.setAAD(input.aad ?? empty, { plaintextLength: input.plaintext.length })

@@ -29,23 +29,29 @@ export interface InterfaceRecord {
   readonly local?: Endpoint
   readonly external?: Endpoint
   readonly nat?: NatSummary
+  /** The lowest and the highest external port seen, 1 to 65,535: where a NAT that chooses at random may put the next mapping. */
+  readonly range?: readonly [low: number, high: number]
 }
 
 /** Bounds of an encoded record in bytes: only family and flags; everything, in IPv6. */
-export const interfaceRecordBytes = { min: 2, max: 2 + 2 * 18 + 5 } as const
+export const interfaceRecordBytes = { min: 2, max: 2 + 2 * 18 + 5 + 4 } as const
 
-const flag = { local: 1, external: 2, nat: 4 } as const
-const allFlags = flag.local | flag.external | flag.nat
+const flag = { local: 1, external: 2, nat: 4, range: 8 } as const
+const allFlags = flag.local | flag.external | flag.nat | flag.range
 
 /** Writes one record. Zones of link-local addresses stay behind: they mean nothing elsewhere. Throws ERR_MALFORMED for what has no encoding. */
-export function encodeInterfaceRecord({ family, local, external, nat }: InterfaceRecord): Buffer {
+export function encodeInterfaceRecord({ family, local, external, nat, range }: InterfaceRecord): Buffer {
   const writer = new ByteWriter(interfaceRecordBytes.max)
-  writer.u8(family).u8((local ? flag.local : 0) | (external ? flag.external : 0) | (nat ? flag.nat : 0))
+  writer.u8(family).u8((local ? flag.local : 0) | (external ? flag.external : 0) | (nat ? flag.nat : 0) | (range ? flag.range : 0))
   for (const endpoint of [local, external]) {
     if (endpoint !== undefined) writer.bytes(addressBytes(endpoint, family)).u16(endpoint.port)
   }
   if (nat !== undefined) {
     writer.u8(behaviours.indexOf(nat.mapping)).u8(behaviours.indexOf(nat.filtering)).u8(allocations.indexOf(nat.allocation)).i16(nat.delta)
+  }
+  if (range !== undefined) {
+    const [low, high] = checkRange(range)
+    writer.u16(low).u16(high)
   }
   return writer.finish()
 }
@@ -62,15 +68,16 @@ export function decodeInterfaceRecord(bytes: Uint8Array): InterfaceRecord {
     ...(flags & flag.local ? { local: readEndpoint(reader, family) } : {}),
     ...(flags & flag.external ? { external: readEndpoint(reader, family) } : {}),
     ...(flags & flag.nat ? { nat: readNat(reader) } : {}),
+    ...(flags & flag.range ? { range: checkRange([reader.u16(), reader.u16()]) } : {}),
   } satisfies InterfaceRecord
   reader.end()
   return record
 }
 
-/** Writes a node's records; throws ERR_MALFORMED for more than three of one family. */
+/** Writes the records of one list; throws ERR_MALFORMED for more than three of one family. */
 export const encodeInterfaces = (records: readonly InterfaceRecord[]): Buffer[] => checkCount(records).map(encodeInterfaceRecord)
 
-/** Reads a node's records; throws ERR_MALFORMED, also for more than three of one family. */
+/** Reads the records of one list; throws ERR_MALFORMED, also for more than three of one family. */
 export const decodeInterfaces = (values: readonly Uint8Array[]): readonly InterfaceRecord[] => checkCount(values.map(decodeInterfaceRecord))
 
 function checkCount(records: readonly InterfaceRecord[]): readonly InterfaceRecord[] {
@@ -94,6 +101,11 @@ function readNat(reader: ByteReader): NatSummary {
   const allocation = allocations[reader.u8()]
   if (mapping === undefined || filtering === undefined || allocation === undefined) throw malformed('A NAT is of an unknown kind.')
   return { mapping, filtering, allocation, delta: reader.i16() }
+}
+
+function checkRange(range: readonly [number, number]): readonly [number, number] {
+  if (range[0] < 1 || range[0] > range[1]) throw malformed('A range of ports begins at 0, or ends before it begins.')
+  return range
 }
 
 function addressBytes(endpoint: Endpoint, family: Family): Uint8Array {

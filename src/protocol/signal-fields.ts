@@ -51,6 +51,15 @@ const integer = (tag: number, size: 2 | 6): FieldCodec<number> => ({
   decode: (value) => (size === 2 ? new ByteReader(value).u16() : new ByteReader(value).u48()),
 })
 
+/** A small number; unlike a time it has no encoding when it exceeds the field. */
+const count = (tag: number): FieldCodec<number> => ({
+  tag,
+  min: 1,
+  max: 1,
+  encode: (value) => new ByteWriter(1).u8(value).finish(),
+  decode: (value) => new ByteReader(value).u8(),
+})
+
 const strategies: FieldCodec<readonly StrategyName[]> = {
   tag: 4,
   min: 0,
@@ -75,13 +84,17 @@ export const signalCodecs = {
   code: text(12, 64, (value) => /^ERR_[A-Z0-9_]+$/.test(value)),
   nonce: bytes(13, 16),
   address: bytes(14, 0, defaults.protocol.maxAddressBytes),
+  round: count(16),
+  atMs: integer(17, 6),
 }
 
+const records = (tag: number): FieldRule => ({ tag, ...interfaceRecordBytes, list: 2 * defaults.node.maxInterfacesPerFamily })
+
+/** The fields of section 4.3 that are lists of interface records. */
+export const recordLists = { interfaces: records(5), punch: records(15) }
+
 /** The bounds of every field of section 4.3. */
-export const signalTable = {
-  ...signalCodecs,
-  interfaces: { tag: 5, ...interfaceRecordBytes, list: 2 * defaults.node.maxInterfacesPerFamily },
-}
+export const signalTable = { ...signalCodecs, ...recordLists }
 
 /** Reads the hexadecimal form of a 16-byte id; throws ERR_MALFORMED. */
 export function decodeHexId(id: string): Buffer {

@@ -1,7 +1,7 @@
 import { ThroughlineError } from '../errors/index.js'
 import { decodeFields, encodeFields, type FieldEntry } from './fields.js'
 import { decodeInterfaces, encodeInterfaces, type InterfaceRecord } from './interface-record.js'
-import { type FieldCodec, signalCodecs, signalTable } from './signal-fields.js'
+import { type FieldCodec, recordLists, signalCodecs, signalTable } from './signal-fields.js'
 import type { StrategyName } from './strategy.js'
 
 /** Asks a peer for a path. Ids of sessions, attempts and messages are 32 lower-case hexadecimal digits throughout. */
@@ -13,6 +13,8 @@ export interface OfferMessage {
   readonly protocol: string
   readonly strategies: readonly StrategyName[]
   readonly interfaces: readonly InterfaceRecord[]
+  /** Where the sender can be hit by a punch, at most 3 per family; none where it does not punch. */
+  readonly punch: readonly InterfaceRecord[]
   /** The topic where the sender awaits answers. */
   readonly inbox: string
   readonly doorKey: Uint8Array
@@ -30,12 +32,37 @@ export interface AnswerMessage {
   readonly attempt: string
   readonly strategies: readonly StrategyName[]
   readonly interfaces: readonly InterfaceRecord[]
+  /** As in an offer. */
+  readonly punch: readonly InterfaceRecord[]
   readonly doorKey: Uint8Array
   readonly machineTag: Uint8Array
   readonly brokerRttMs: number
   /** When the offer arrived, by the responder's clock: ms of the Unix epoch. */
   readonly receivedAtMs: number
   readonly of: string
+}
+
+/** Replaces where the sender can be hit by a punch (protocol section 7). */
+export interface UpdateMessage {
+  readonly type: 'update'
+  /** The offer, from the responder; the answer, from the initiator. */
+  readonly of: string
+  readonly attempt: string
+  /** 0 to 255: the `commit` for which the records were gathered, 0 before the first. */
+  readonly round: number
+  readonly punch: readonly InterfaceRecord[]
+}
+
+/** Names the moment at which both sides fire. */
+export interface CommitMessage {
+  readonly type: 'commit'
+  /** The answer: only the initiator commits. */
+  readonly of: string
+  readonly attempt: string
+  /** 1 to 255, counted up; 0 is left to what offer and answer say. */
+  readonly round: number
+  /** By the recipient's wall clock: whole ms of the Unix epoch. */
+  readonly atMs: number
 }
 
 /** Says that a message arrived and was opened; for a look-up it carries an address record. */
@@ -79,7 +106,16 @@ export interface LookupMessage {
 }
 
 /** What nodes say to each other through brokers (protocol section 4.3). */
-export type SignalMessage = OfferMessage | AnswerMessage | AckMessage | RefuseMessage | ChallengeMessage | CancelMessage | LookupMessage
+export type SignalMessage =
+  | OfferMessage
+  | AnswerMessage
+  | UpdateMessage
+  | CommitMessage
+  | AckMessage
+  | RefuseMessage
+  | ChallengeMessage
+  | CancelMessage
+  | LookupMessage
 
 type Property = keyof typeof signalTable
 
@@ -89,17 +125,19 @@ interface Layout {
   readonly optional?: readonly Property[]
 }
 
-/** Which fields a message consists of, by its type. Types 3, 4 and 9 are reserved. */
+/** Which fields a message consists of, by its type. Type 9 is reserved. */
 const layouts: Readonly<Record<SignalMessage['type'], Layout>> = {
   offer: {
     code: 1,
-    required: ['session', 'attempt', 'protocol', 'strategies', 'interfaces', 'inbox', 'doorKey', 'machineTag', 'brokerRttMs'],
+    required: ['session', 'attempt', 'protocol', 'strategies', 'interfaces', 'punch', 'inbox', 'doorKey', 'machineTag', 'brokerRttMs'],
     optional: ['nonce'],
   },
   answer: {
     code: 2,
-    required: ['session', 'attempt', 'strategies', 'interfaces', 'doorKey', 'machineTag', 'brokerRttMs', 'receivedAtMs', 'of'],
+    required: ['session', 'attempt', 'strategies', 'interfaces', 'punch', 'doorKey', 'machineTag', 'brokerRttMs', 'receivedAtMs', 'of'],
   },
+  update: { code: 3, required: ['of', 'attempt', 'round', 'punch'] },
+  commit: { code: 4, required: ['of', 'attempt', 'round', 'atMs'] },
   ack: { code: 5, required: ['of'], optional: ['address'] },
   refuse: { code: 6, required: ['attempt', 'of', 'code'] },
   challenge: { code: 7, required: ['of', 'nonce'] },
@@ -118,7 +156,7 @@ export function encodeSignalBody(message: SignalMessage): Buffer {
   const values = message as unknown as Readonly<Partial<Record<Property, unknown>>>
   const entries = [...required, ...optional].flatMap((property): FieldEntry<Property>[] => {
     const value = values[property]
-    if (property === 'interfaces') return encodeInterfaces(value as readonly InterfaceRecord[]).map((record) => [property, record])
+    if (isRecordList(property)) return encodeInterfaces(value as readonly InterfaceRecord[]).map((record) => [property, record])
     return value === undefined ? [] : [[property, codecOf(property).encode(value)]]
   })
   return encodeFields(signalTable, entries)
@@ -135,8 +173,7 @@ export function decodeSignalBody(type: number, body: Uint8Array): SignalMessage 
   const fields = decodeFields<Property>(signalTable, body)
   const message: Record<string, unknown> = { type: name }
   for (const property of required) {
-    message[property] =
-      property === 'interfaces' ? decodeInterfaces(fields.list(property)) : codecOf(property).decode(fields.required(property))
+    message[property] = isRecordList(property) ? decodeInterfaces(fields.list(property)) : codecOf(property).decode(fields.required(property))
   }
   for (const property of optional) {
     const value = fields.optional(property)
@@ -145,5 +182,7 @@ export function decodeSignalBody(type: number, body: Uint8Array): SignalMessage 
   // The layout of a type names exactly the properties of its interface; the round-trip tests hold both together.
   return message as unknown as SignalMessage
 }
+
+const isRecordList = (property: Property): property is keyof typeof recordLists => Object.hasOwn(recordLists, property)
 
 const codecOf = (property: Property): FieldCodec<unknown> => signalCodecs[property as keyof typeof signalCodecs] as FieldCodec<unknown>

@@ -6,8 +6,9 @@ import { ThroughlineError } from '../../src/errors/index.js'
 import { decodeAddress, decodeAddressBytes, encodeAddress, encodeAddressBytes } from '../../src/protocol/address.js'
 import { peerIdOfCertificate } from '../../src/protocol/certificate.js'
 import { openEnvelope, sealEnvelope } from '../../src/protocol/envelope.js'
-import { identityFromSeed } from '../../src/protocol/identity.js'
-import { decodeSignalBody, encodeSignalBody, type OfferMessage } from '../../src/protocol/signal-message.js'
+import { newSealingKey } from '../../src/net/sealing-key.js'
+import { identityFromSeed, importSealingKey } from '../../src/protocol/identity.js'
+import { decodeSignalBody, encodeSignalBody, type OfferMessage, type SignalMessage, signalTypeCode } from '../../src/protocol/signal-message.js'
 import { fuzzArguments } from './arguments.js'
 
 const { runs, seed, random } = fuzzArguments()
@@ -26,13 +27,18 @@ const offer: OfferMessage = {
     { family: 4, local: { host: '10.0.0.1', port: 1 }, nat: { mapping: 'none', filtering: 'none', allocation: 'equal', delta: 0 } },
     { family: 6, external: { host: '2001:db8::1', port: 2 } },
   ],
+  punch: [{ family: 4, external: { host: '203.0.113.1', port: 3 }, range: [1_024, 65_535] }],
   inbox: `tl/1/${'a'.repeat(32)}`,
   doorKey: sender.doorKey,
   machineTag: new Uint8Array(8),
   brokerRttMs: 9,
 }
+const bound = { of: '4'.repeat(32), attempt: offer.attempt, round: 1 }
+const messages: readonly SignalMessage[] = [
+  offer, { type: 'update', ...bound, punch: [...offer.punch, ...offer.interfaces] }, { type: 'commit', ...bound, atMs: 1_700_000_000_000 },
+]
 const record = { sequence: 1, brokers: ['mqtt://b:1883'], doorKey: sender.doorKey, machineTag: new Uint8Array(8), interfaces: offer.interfaces }
-const sealing = { message: offer, sender, recipient: recipient.publicKey, messageId: '3'.repeat(32), timeMs: 1, ephemeralSecret: new Uint8Array(32).fill(3) }
+const sealing = { message: offer, sender, recipient: recipient.publicKey, messageId: '3'.repeat(32), timeMs: 1, ephemeralKey: importSealingKey(new Uint8Array(32).fill(3)) }
 
 /** Flips, overwrites, cuts, inserts, repeats or replaces. */
 function mutate(source: Buffer): Buffer {
@@ -50,25 +56,32 @@ function mutate(source: Buffer): Buffer {
   return bytes
 }
 
-const body = encodeSignalBody(offer)
+const bodies = messages.map((message) => ({ type: signalTypeCode(message), body: encodeSignalBody(message) }))
 const address = encodeAddressBytes(record, sender)
 const addressText = encodeAddress(record, sender)
-const envelopes = [sealEnvelope(sealing), sealEnvelope({ ...sealing, doorKey: recipient.doorKey })]
+const envelopes = messages.flatMap((message) => [sealEnvelope({ ...sealing, message }), sealEnvelope({ ...sealing, message, doorKey: recipient.doorKey })])
+
+/** One of them; lists of this file are never empty. */
+const oneOf = <Item>(items: readonly Item[]): Item => items[random(items.length)] as Item
 
 /** Each target may throw coded errors only, and opens nothing that was changed. */
 const targets: readonly (() => void)[] = [
   () => {
-    const envelope = envelopes[random(2)] ?? body
+    const envelope = oneOf(envelopes)
     const changed = mutate(envelope)
     if (!changed.equals(envelope) && openEnvelope(changed, recipient) !== undefined) throw new Error('A changed envelope was opened.')
   },
   () => {
     // A hostile sender: properly signed and sealed, with odd values inside.
     const message = { ...offer, protocol: randomBytes(random(80)).toString('utf8') }
-    const envelope = sealEnvelope({ ...sealing, message, ephemeralSecret: randomBytes(32) })
+    const envelope = sealEnvelope({ ...sealing, message, ephemeralKey: newSealingKey() })
     if (openEnvelope(envelope, recipient) === undefined) throw new Error('A valid envelope was dropped.')
   },
-  () => void decodeSignalBody(random(12), mutate(body)),
+  () => {
+    // Under its own type as often as under any other.
+    const { type, body } = oneOf(bodies)
+    decodeSignalBody(random(2) === 0 ? type : random(12), mutate(body))
+  },
   () => {
     const changed = mutate(address)
     decodeAddressBytes(changed)

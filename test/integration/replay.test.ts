@@ -52,11 +52,10 @@ beforeAll(async () => {
   await dialler.settled()
   const gone = await open(seeds.nobody)
   const goneAddress = gone.address
-  await gone.close()
 
-  const through = async (peer: string, options: object = {}) => {
+  const through = async (peer: string, options: object = {}, from: Node = dialler) => {
     try {
-      const pipe = await dialler.connect(peer, options)
+      const pipe = await from.connect(peer, options)
       pipe.end('hello')
       let echoed = ''
       for await (const chunk of pipe) echoed += String(chunk)
@@ -65,7 +64,10 @@ beforeAll(async () => {
       return (error as { code: string }).code
     }
   }
+  const punch = await through(listener.address, { strategies: ['punch'] }, gone)
+  await gone.close()
   outcomes = {
+    punch,
     direct: await through(listener.address, { strategies: ['direct'] }),
     reverse: await through(listener.address, { strategies: ['reverse'] }),
     sequence: await through(listener.address, { mode: 'sequence' }),
@@ -94,7 +96,7 @@ const actorsOf = (id: string): readonly (readonly RecordedEvent[])[] => {
 describe('a report of real attempts', () => {
   it('holds one of each outcome', () => {
     expect(outcomes).toEqual({
-      direct: 'direct hello', reverse: 'reverse hello', sequence: 'direct hello', 'by id': 'direct hello', refused: 'ERR_REFUSED', offline: 'ERR_PEER_OFFLINE',
+      punch: 'punch hello', direct: 'direct hello', reverse: 'reverse hello', sequence: 'direct hello', 'by id': 'direct hello', refused: 'ERR_REFUSED', offline: 'ERR_PEER_OFFLINE',
     })
     expect(actorsOf('connection').map(events => events.at(-1)!.state)).toEqual(expect.arrayContaining(['closed', 'failed']))
   })

@@ -1,11 +1,14 @@
 import { strategyOrder, type Strategy } from '../../../machines/strategies.js'
 import { codes } from '../../errors/index.js'
 import type { Command } from '../context.js'
+import { NoHomes, openHomes } from '../demo/homes.js'
 import { NodeFailure } from '../demo/node-process.js'
+import { openLoopback, type OpenPlace } from '../demo/place.js'
 import { Programme } from '../demo/programme.js'
 import { Stage } from '../demo/stage.js'
 import { exitOf, failureOf, interruptedExit } from '../failure.js'
 import { aborted } from '../interrupt.js'
+import type { Settings } from '../settings.js'
 
 /** Enough to see a throughput, little enough for a slow machine. */
 const mebibytes = 16
@@ -15,12 +18,8 @@ const attemptTimeoutMs = 10_000
 /** `throughline demo`: a file through each strategy's pipe, between two processes of this machine. Exit code 0 only when all bytes matched. */
 export const demo: Command = async ({ settings, output, stdout, signal }) => {
   const programme = new Programme(output, stdout)
-  const { strategies = strategyOrder, timeoutMs = attemptTimeoutMs, report } = settings
-  programme.open()
-  const stage = new Stage({
-    mebibytes, signal, onReport: (role, told) => programme.take(role, told), ...(report !== undefined && { reportFile: report }),
-  })
-  const work = perform(programme, stage, { strategies, timeoutMs, signal })
+  const stage = new Stage({ mebibytes, signal, onReport: (role, told) => programme.take(role, told) })
+  const work = perform(programme, stage, settings, signal)
   try {
     return await Promise.race([work, aborted(signal).then(() => interruptedExit)])
   } finally {
@@ -29,23 +28,30 @@ export const demo: Command = async ({ settings, output, stdout, signal }) => {
   }
 }
 
-interface Performance {
-  readonly strategies: readonly Strategy[]
-  readonly timeoutMs: number
-  readonly signal: AbortSignal
-}
-
-async function perform(programme: Programme, stage: Stage, { strategies, timeoutMs, signal }: Performance): Promise<number> {
-  await stage.set()
-  programme.introduce(stage, mebibytes)
+async function perform(programme: Programme, stage: Stage, { strategies = strategyOrder, timeoutMs = attemptTimeoutMs, report }: Settings, signal: AbortSignal): Promise<number> {
   const exits: number[] = []
-  for (const [index, strategy] of strategies.entries()) {
-    programme.announce(index, strategy)
-    const outcome = await act(stage, strategy, timeoutMs)
-    signal.throwIfAborted()
-    exits.push(tell(programme, stage, strategy, outcome))
+  const show = async (open: OpenPlace, chosen: readonly Strategy[], reportFile?: string) => {
+    if (chosen.length === 0) return
+    programme.introduce(stage, await stage.set(async options => {
+      const place = await open(options)
+      programme.open(place)
+      return place
+    }, reportFile))
+    for (const strategy of chosen) {
+      programme.announce(exits.length, strategy)
+      const outcome = await act(stage, strategy, timeoutMs)
+      signal.throwIfAborted()
+      exits.push(tell(programme, stage, strategy, outcome))
+    }
+    await stage.clear()
   }
-  await stage.close()
+  await show(openLoopback, strategies.filter(strategy => strategy !== 'punch'), report)
+  try {
+    await show(openHomes, strategies.filter(strategy => strategy === 'punch'), report && `${report}.punch`)
+  } catch (error) {
+    if (!(error instanceof NoHomes)) throw error
+    programme.skip('punch', error.message)
+  }
   programme.conclude(exits.filter(exit => exit === 0).length, exits.length)
   return exits.find(exit => exit !== 0) ?? 0
 }

@@ -1,6 +1,6 @@
 import type { NatProfile, Transport } from '../../nat/nat-profile.js'
 import type { NetworkInterface } from '../../node/types.js'
-import type { Screen } from '../demo/screen.js'
+import type { Screen } from '../screen.js'
 import { hasNat, isKnown, isMeasured, nameOf } from './findings.js'
 import { allocationTerm, describeProfile } from './words.js'
 

@@ -1,7 +1,7 @@
 import { strategyOrder } from '../../../machines/strategies.js'
 import { compatibility, type Chance, type PairOutcome, type PunchMethod } from '../../nat/nat-compatibility.js'
 import type { NetworkInterface } from '../../node/types.js'
-import type { Screen } from '../demo/screen.js'
+import type { Screen } from '../screen.js'
 import { nameOf } from './findings.js'
 
 const peerColumns = 24

@@ -1,5 +1,5 @@
 import { roundMs, showMs } from '../describe.js'
-import type { Screen } from '../demo/screen.js'
+import type { Screen } from '../screen.js'
 import { adviceFor } from './advice.js'
 import type { Findings } from './findings.js'
 import { interfaceSection } from './interface-section.js'

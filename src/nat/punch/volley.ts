@@ -28,11 +28,11 @@ export interface Volley {
   readonly localPorts: readonly number[]
   /** An IP literal, with our zone where it is link-local. */
   readonly remoteHost: string
-  /** In the order in which they are sent to; the first is the one most hoped for. */
+  /** In the order in which they are sent to; the first is the one most hoped for. None: we only listen. */
   readonly remotePorts: readonly number[]
-  /** Besides: so many ports of the range, drawn at random, from the first local port. */
+  /** Besides: so many ports of the range, drawn at random, from the last local port, after its first SYN; the same port where that was a fresh one. */
   readonly random?: { readonly low: number; readonly high: number; readonly count: number; readonly perSecond: number }
-  /** After its first SYN the first local port listens, so long at least before more is sent from it; Infinity = to the end. */
+  /** After its first SYN (at once where it has none to send) each local port listens, so long at least before more is sent from it; Infinity = to the end. */
   readonly listenMs?: number
   /** Waits so long before its first SYN. */
   readonly delayMs: number

@@ -1,6 +1,7 @@
 import { Observable, Subject, type Subscriber } from 'rxjs'
 import { defaults } from '../../config/defaults.js'
 import type { Clock } from '../../net/clock.js'
+import { newSealingKey } from '../../net/sealing-key.js'
 import { isTagged, openEnvelope, sealEnvelope, tagIsValid, type Letter } from '../../protocol/envelope.js'
 import type { Identity } from '../../protocol/identity.js'
 import type { LookupMessage, OfferMessage, SignalMessage } from '../../protocol/signal-message.js'
@@ -69,9 +70,9 @@ export class Mailroom {
 
   /** Seals a message; with the recipient's door key it is tagged and goes first there. */
   seal(message: SignalMessage, recipient: { readonly publicKey: Uint8Array; readonly doorKey: Uint8Array | undefined }, messageId = this.newId()): Sealed {
-    const { identity, clock, random } = this.#options
+    const { identity, clock } = this.#options
     const payload = sealEnvelope({
-      message, sender: identity, recipient: recipient.publicKey, messageId, timeMs: clock.wallNow(), ephemeralSecret: random(32),
+      message, sender: identity, recipient: recipient.publicKey, messageId, timeMs: clock.wallNow(), ephemeralKey: newSealingKey(),
       ...(recipient.doorKey !== undefined && { doorKey: recipient.doorKey }),
     })
     return { messageId, payload }

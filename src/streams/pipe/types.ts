@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Observable } from 'rxjs'
 import type { ErrorCode } from '../../errors/index.js'
+import type { PunchMethod } from '../../nat/punch/volley.js'
 import type { Family } from '../../protocol/endpoint.js'
 import type { StrategyName } from '../../protocol/strategy.js'
 
@@ -17,6 +18,8 @@ export interface PipePath {
   readonly family: Family
   readonly local: string
   readonly remote: string
+  /** How a punch came through. */
+  readonly method?: PunchMethod
   readonly rttMs: number
 }
 

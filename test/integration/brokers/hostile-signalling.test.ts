@@ -6,6 +6,7 @@ import { connectBroker, type BrokerLink } from '../../../src/net/mqtt-link.js'
 import { decodeAddress, decodeAddressBytes } from '../../../src/protocol/address.js'
 import { parseBrokerUrl } from '../../../src/protocol/broker-url.js'
 import { openEnvelope, sealEnvelope, type EnvelopeInput, type Letter } from '../../../src/protocol/envelope.js'
+import { newSealingKey } from '../../../src/net/sealing-key.js'
 import { identityFromSeed } from '../../../src/protocol/identity.js'
 import { decodePeerId } from '../../../src/protocol/peer-id.js'
 import type { OfferMessage, SignalMessage } from '../../../src/protocol/signal-message.js'
@@ -55,11 +56,11 @@ describeIf('a node that gets letters from somebody who means harm', mosquittoMis
   const publish = (payload: Uint8Array): Promise<void> => link.publish(nodeTopic(recipient.publicKey), payload, { signal: new AbortController().signal })
 
   const seal = (message: SignalMessage, input: Partial<EnvelopeInput> = {}): Buffer => sealEnvelope({
-    message, sender: attacker, recipient: recipient.publicKey, doorKey: recipient.doorKey, messageId: hexId(), timeMs: Date.now(), ephemeralSecret: randomBytes(32), ...input,
+    message, sender: attacker, recipient: recipient.publicKey, doorKey: recipient.doorKey, messageId: hexId(), timeMs: Date.now(), ephemeralKey: newSealingKey(), ...input,
   })
 
   const offer = (fields: Partial<OfferMessage> = {}): OfferMessage => ({
-    type: 'offer', session: hexId(), attempt: hexId(), protocol: '', strategies: ['reverse'], interfaces: [], inbox, doorKey: attacker.doorKey, machineTag: randomBytes(8), brokerRttMs: 1, ...fields,
+    type: 'offer', session: hexId(), attempt: hexId(), protocol: '', strategies: ['reverse'], interfaces: [], punch: [], inbox, doorKey: attacker.doorKey, machineTag: randomBytes(8), brokerRttMs: 1, ...fields,
   })
 
   const replyTo = (messageId: string, type: SignalMessage['type']): Promise<Letter> =>
@@ -115,10 +116,11 @@ describeIf('a node that gets letters from somebody who means harm', mosquittoMis
 
   it('ignores replies to what it never said', async () => {
     const [of, session, attempt] = [hexId(), hexId(), hexId()]
-    const { strategies, interfaces, doorKey, machineTag, brokerRttMs } = offer()
+    const { strategies, interfaces, punch, doorKey, machineTag, brokerRttMs } = offer()
     const unasked: SignalMessage[] = [
+      { type: 'update', of, attempt, round: 1, punch }, { type: 'commit', of, attempt, round: 1, atMs: Date.now() },
       { type: 'ack', of }, { type: 'refuse', of, attempt, code: 'ERR_REFUSED' }, { type: 'challenge', of, nonce: randomBytes(16) }, { type: 'cancel', session, attempt },
-      { type: 'answer', of, session, attempt, strategies, interfaces, doorKey, machineTag, brokerRttMs, receivedAtMs: Date.now() },
+      { type: 'answer', of, session, attempt, strategies, interfaces, punch, doorKey, machineTag, brokerRttMs, receivedAtMs: Date.now() },
     ]
     expect(await effectsOf(async () => {
       for (const message of unasked) await publish(seal(message))
@@ -129,7 +131,7 @@ describeIf('a node that gets letters from somebody who means harm', mosquittoMis
     const envelope = seal(offer())
     expect(await effectsOf(async () => {
       for (let copy = 0; copy < 20; copy++) await publish(envelope)
-    })).toEqual({ replies: ['ack', 'answer'], attempts: 1 })
+    })).toEqual({ replies: ['answer', 'ack'], attempts: 1 })
   })
 
   it.each([['ten minutes ago', -tenMinutesMs], ['ten minutes ahead', tenMinutesMs], ['at the beginning of time', -Date.now()]] as const)('challenges an offer sealed %s, and takes it with its nonce', async (_when, offsetMs) => {
@@ -139,7 +141,7 @@ describeIf('a node that gets letters from somebody who means harm', mosquittoMis
     expect(await effectsOf(() => publish(seal(message, { messageId, timeMs })))).toEqual({ replies: ['challenge'], attempts: 0 })
     const challenge = (await replyTo(messageId, 'challenge')).message
     const nonce = challenge.type === 'challenge' ? challenge.nonce : Buffer.of()
-    expect(await effectsOf(() => publish(seal({ ...message, nonce }, { timeMs })))).toEqual({ replies: ['ack', 'answer'], attempts: 1 })
+    expect(await effectsOf(() => publish(seal({ ...message, nonce }, { timeMs })))).toEqual({ replies: ['answer', 'ack'], attempts: 1 })
   })
 
   it('takes no stale offer with a nonce nobody gave, or one given to another', async () => {

@@ -42,9 +42,34 @@ describe('watching the network', () => {
     expect([only().state, watch.isSettled]).toEqual(['sampling', false])
     await poll(() => only().state).toBe('known')
     expect(states).toEqual(['sampling', 'known'])
-    expect(watch.isSettled).toBe(true)
     expect(only()).toMatchObject({ name: 'eth0', local: '127.0.0.1', external: '203.0.113.7', tcp: { mapping: 'endpoint-independent' }, udp: { mapping: 'endpoint-independent' } })
     expect(watch.tcpAt('127.0.0.1')).toMatchObject({ mapping: 'endpoint-independent', allocation: 'equal' })
+  })
+
+  it('is settled when its spare ports are warm, too', async () => {
+    watch.update([at('127.0.0.1')])
+    const warm: number[] = []
+    watch.changes$.subscribe(() => watch.isSettled && warm.push(watch.spares.all.length))
+    await poll(() => watch.isSettled).toBe(true)
+    expect(warm[0]).toBe(1)
+  })
+
+  it('tells who answers by TCP and is believed', async () => {
+    const liar = await startClaimingStun('127.0.0.5', ({ port }) => ({ host: '198.51.100.9', port }))
+    const doubting = new NetworkWatch({ servers: new StunServers([liar, ...servers].map(({ server }) => server)), inspect: undefined })
+    doubting.update([at('127.0.0.1')])
+    expect([doubting.serversAt('127.0.0.1'), doubting.externalAt('127.0.0.1')]).toEqual([undefined, null])
+    await poll(() => doubting.interfaces[0]?.state).toBe('known')
+    expect(doubting.serversAt('127.0.0.1')?.map(({ host }) => host).sort()).toEqual(['127.0.0.2', '127.0.0.3'])
+    expect([doubting.serversAt('127.0.0.4'), doubting.externalAt('127.0.0.1')]).toEqual([undefined, '203.0.113.7'])
+    await doubting.close()
+    await liar.close()
+  })
+
+  it('tells that nobody answers, once it was asked', async () => {
+    external = undefined
+    watch.update([at('127.0.0.1')])
+    await poll(() => watch.serversAt('127.0.0.1')).toEqual([])
   })
 
   it('marks what it knows stale when the address changes, and samples by the new one', async () => {

@@ -6,9 +6,9 @@ import { expectNoOpenSockets } from '../../support/open-sockets.js'
 
 const place = { family: 4, local: '127.0.0.1' } as const
 /** Does nothing by itself within a test. */
-const calm = { refreshMs: 60_000, timeoutMs: 5_000, retryMinMs: 60_000, retryMaxMs: 60_000 }
+const calm = { refreshMs: 60_000, timeoutMs: 5_000, claimRefillMs: 60_000, retryMinMs: 60_000, retryMaxMs: 60_000 }
 /** Asks again and again, and comes back at once. */
-const eager = { refreshMs: 5, timeoutMs: 5_000, retryMinMs: 5, retryMaxMs: 5 }
+const eager = { refreshMs: 5, timeoutMs: 5_000, claimRefillMs: 5, retryMinMs: 5, retryMaxMs: 5 }
 
 const open: { close(): Promise<unknown> }[] = []
 let one: ClaimingStun
@@ -27,7 +27,8 @@ afterEach(async () => {
 })
 
 function startSpares(policy = calm): SparePorts {
-  const ports = new SparePorts(new StunServers([one.server, two.server]), policy)
+  const servers = new StunServers([one.server, two.server])
+  const ports = new SparePorts(({ family }, signal) => servers.list(family, signal), policy)
   open.push(ports)
   return ports
 }
@@ -90,6 +91,15 @@ describe('a spare punch port', () => {
     expect(Math.abs(one.requests.tcp - two.requests.tcp)).toBeLessThanOrEqual(1)
   })
 
+  it('has been tried when nobody answers', async () => {
+    await Promise.all([one.close(), two.close()])
+    const ports = startSpares()
+    ports.keep('lo/4', place)
+    expect(ports.isSettled).toBe(false)
+    await poll(() => ports.isSettled).toBe(true)
+    expect(ports.all).toEqual([])
+  })
+
   it('moves with the address', async () => {
     const ports = startSpares()
     ports.keep('lo/4', place)
@@ -108,6 +118,72 @@ describe('a spare punch port', () => {
     await poll(() => one.connected.length).toBe(1)
     await ports.close()
     expect(ports.all).toEqual([])
+    await poll(() => one.connected).toEqual([])
+  })
+
+  it('is asked for at the next server when one is silent', async () => {
+    const claim: Parameters<typeof startClaimingStun>[1] = () => undefined
+    const silent = await startClaimingStun('127.0.0.4', claim)
+    open.push(silent)
+    const servers = new StunServers([silent.server, one.server])
+    const ports = new SparePorts(({ family }, signal) => servers.list(family, signal), calm)
+    open.push(ports)
+    ports.keep('lo/4', place)
+    await poll(() => ports.all.length).toBe(1)
+    expect([silent.requests.tcp, one.requests.tcp]).toEqual([1, 1])
+    await poll(() => silent.connected).toEqual([])
+  })
+
+  it('is the claimer’s when it is claimed, and another comes up later', async () => {
+    const ports = startSpares({ ...calm, claimRefillMs: 5 })
+    ports.keep('lo/4', place)
+    await poll(() => ports.all.length).toBe(1)
+    const [before] = ports.all
+    const claimed = ports.claim('127.0.0.1')
+    open.push({ close: async () => claimed?.close() })
+    expect([claimed?.local, claimed?.binding.mapped, ports.all]).toEqual([before?.local, before?.mapped, []])
+    await poll(() => ports.all.length).toBe(1)
+    expect(ports.all).not.toEqual([before])
+    expect(one.connected).toHaveLength(2)
+  })
+
+  it('is nobody’s where there is none', async () => {
+    const ports = startSpares()
+    ports.keep('lo/4', place)
+    expect(ports.claim('127.0.0.1')).toBeUndefined()
+    await poll(() => ports.all.length).toBe(1)
+    expect(ports.claim('127.0.0.9')).toBeUndefined()
+  })
+
+  it('is the same again when it is given back soon, and asks on', async () => {
+    const ports = startSpares({ ...eager, claimRefillMs: 60_000 })
+    ports.keep('lo/4', place)
+    await poll(() => ports.all.length).toBe(1)
+    const [before] = ports.all
+    ports.giveBack(ports.claim('127.0.0.1')!)
+    await poll(() => ports.all).toEqual([before])
+    const asked = one.requests.tcp
+    await poll(() => one.requests.tcp).toBeGreaterThan(asked + 2)
+    expect(one.connected).toEqual([before?.local])
+  })
+
+  it('is ended when it is given back where there is another', async () => {
+    const ports = startSpares({ ...calm, claimRefillMs: 1 })
+    ports.keep('lo/4', place)
+    await poll(() => ports.all.length).toBe(1)
+    const claimed = ports.claim('127.0.0.1')!
+    await poll(() => ports.all.length).toBe(1)
+    ports.giveBack(claimed)
+    await poll(() => one.connected).toEqual(ports.all.map(({ local }) => local))
+  })
+
+  it('is ended when it is given back after close', async () => {
+    const ports = startSpares()
+    ports.keep('lo/4', place)
+    await poll(() => ports.all.length).toBe(1)
+    const claimed = ports.claim('127.0.0.1')!
+    await ports.close()
+    ports.giveBack(claimed)
     await poll(() => one.connected).toEqual([])
   })
 

@@ -108,9 +108,16 @@ describe('connecting fails with a code', () => {
     await expect(node.connect(other.id)).rejects.toMatchObject({ code: 'ERR_NO_BROKER' })
   })
 
+  it('where nothing is left to try from the start', async () => {
+    const node = await nodes.node()
+    const attempt = node.dial(node.address, { strategies: ['reverse', 'punch'] })
+    await expect(attempt.pipe).rejects.toMatchObject({ code: 'ERR_NO_BROKER' })
+    expect(attempt.report()).toMatchObject({ state: 'failed', candidates: [], verdict: { code: 'ERR_NO_BROKER' } })
+  })
+
   it('for a strategy this version does not have, at once', async () => {
     const node = await nodes.node()
-    await expect(node.connect(node.address, { strategies: ['punch' as 'direct'] })).rejects.toMatchObject({ code: 'ERR_STRATEGY_UNKNOWN' })
+    await expect(node.connect(node.address, { strategies: ['relay' as 'direct'] })).rejects.toMatchObject({ code: 'ERR_STRATEGY_UNKNOWN' })
     await expect(node.connect(node.address, { strategies: [] })).rejects.toMatchObject({ code: 'ERR_STRATEGY_UNKNOWN' })
   })
 

@@ -50,17 +50,17 @@ const types = (stranger: Stranger, expected: readonly string[]) => expect.poll((
 const distinct = (prefix: string) => new Set(candidates.filter(line => line.startsWith(prefix)))
 
 describe('the offer of a stranger', () => {
-  it('is acknowledged, then answered', async () => {
+  it('is answered and acknowledged', async () => {
     const { stranger } = await meet()
     await stranger.offer([])
-    await types(stranger, ['ack', 'answer'])
+    await types(stranger, ['answer', 'ack'])
   })
 
   it('does not make us dial loopback, private or forbidden endpoints', async () => {
     const { stranger } = await meet()
     const { endpoint, connections } = await trap()
     await stranger.offer([at('127.0.0.1', endpoint.port), at('10.255.0.1', 7), at('224.0.0.1', 7), at('fd00::1', 7), at('::1', endpoint.port)])
-    await types(stranger, ['ack', 'answer'])
+    await types(stranger, ['answer', 'ack'])
     await expect.poll(() => distinct('skipped').size, { timeout: 5_000, interval: 10 }).toBeGreaterThanOrEqual(4)
     expect([connections(), distinct('dialling').size]).toEqual([0, 0])
   })
@@ -70,7 +70,7 @@ describe('the offer of a stranger', () => {
     const { endpoint, connections } = await trap()
     const tag = machineTag(machineSecret(), stranger.identity.publicKey)
     await stranger.offer([at('127.0.0.2', endpoint.port), at('127.0.0.3', endpoint.port), at('127.0.0.1', endpoint.port)], { machineTag: tag })
-    await types(stranger, ['ack', 'answer'])
+    await types(stranger, ['answer', 'ack'])
     await expect.poll(() => distinct('failed').size, { timeout: 5_000, interval: 10 }).toBe(2)
     expect(distinct('skipped').size).toBeGreaterThanOrEqual(1)
     expect(connections()).toBeLessThanOrEqual(2)
@@ -90,7 +90,7 @@ describe('the offer of a stranger', () => {
     await stranger.publish(randomBytes(300))
     await stranger.publish(new Uint8Array(0))
     await stranger.offer([])
-    await types(stranger, ['ack', 'answer'])
+    await types(stranger, ['answer', 'ack'])
   })
 })
 

@@ -1,4 +1,4 @@
-import { createActor, fromCallback, fromPromise, SimulatedClock, type AnyEventObject, type AnyMachineSnapshot, type AnyStateMachine, type AnyStateNode } from 'xstate'
+import { createActor, fromCallback, fromPromise, SimulatedClock, type AnyActorLogic, type AnyEventObject, type AnyMachineSnapshot, type AnyStateMachine, type AnyStateNode } from 'xstate'
 
 /** A call of a faked actor, and what became of it. */
 export interface Call {
@@ -87,6 +87,14 @@ export function run(machine: AnyStateMachine, input: object) {
   // a child is stopped by its parent; a test has none that could
   const stop = () => (actor as unknown as { _stop(): void })._stop()
   return { actor, clock, states, told, entered, stop, get failure() { return failure } }
+}
+
+/** An actor of a machine as the child of a parent that remembers what it is told. */
+export function runActor(logic: AnyActorLogic, input: object) {
+  const told: AnyEventObject[] = []
+  const parent = createActor(fromCallback(({ receive }) => receive(event => void told.push(event)))).start()
+  const actor = createActor(logic, { input: input as never, parent: parent as never } as never).start()
+  return { told, send: (event: AnyEventObject) => actor.send(event), stop: () => (actor as unknown as { _stop(): void })._stop() }
 }
 
 /** Lets time pass in steps: a jump would fire only the first of several chained time-outs. */

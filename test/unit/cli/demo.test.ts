@@ -2,7 +2,7 @@ import { PassThrough, type Writable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { createActor, createMachine, type InspectionEvent } from 'xstate'
 import { glimpse } from '../../../src/cli/demo/moments.js'
-import { screenOf } from '../../../src/cli/demo/screen.js'
+import { screenOf } from '../../../src/cli/screen.js'
 import { megabytesPerSecond, tellMoment, timelineRow } from '../../../src/cli/demo/story.js'
 import { Timeline, type Entry } from '../../../src/cli/demo/timeline.js'
 

@@ -3,7 +3,7 @@ import type { AnyEventObject } from 'xstate'
 import { attemptMachine } from '../../../machines/attempt/attempt.machine.js'
 import type { AttemptContext, AttemptInput, AttemptOutput } from '../../../machines/attempt/attempt.types.js'
 import { FakeActors, pass, run, settled } from '../../support/machines/live.js'
-import { attemptInput, cancellation, endpoints, failure, policy, record, refusal, responderInput, target } from '../../support/machines/samples.js'
+import { attemptInput, cancellation, endpoints, failure, policy, punchRecord, record, refusal, responderInput, target } from '../../support/machines/samples.js'
 
 const { offerGraceMs, offerHoldMs, acceptTimeoutMs, pendingTimeoutMs, ackTimeoutMs, answerTimeoutMs } = policy.attempt
 
@@ -11,7 +11,7 @@ function start(input: AttemptInput) {
   const fakes = new FakeActors()
   const ended: unknown[] = []
   const machine = attemptMachine.provide({
-    actors: fakes.provide({ promises: ['resolvePeer'], callbacks: ['exchange', 'answer', 'openChannel', 'direct', 'reverse'] }),
+    actors: fakes.provide({ promises: ['resolvePeer'], callbacks: ['exchange', 'answer', 'openChannel', 'direct', 'reverse', 'punch'] }),
     actions: { endChannels: (_, params) => void ended.push(params.exceptId) },
   })
   const running = run(machine, input)
@@ -105,8 +105,8 @@ describe('an initiator’s attempt', () => {
     const { clock, resolve, send, fakes, context } = start(attemptInput())
     await resolve()
     clock.increment(offerGraceMs)
-    send({ type: 'exchange.answered', endpoints: endpoints(7) })
-    for (const src of ['direct', 'reverse']) expect(fakes.last(src).received).toEqual([{ type: 'peer.answered', endpoints: endpoints(7) }])
+    send({ type: 'exchange.answered', endpoints: endpoints(7), roundTripMs: 50 })
+    for (const src of ['direct', 'reverse']) expect(fakes.last(src).received).toEqual([{ type: 'peer.answered', endpoints: endpoints(7), roundTripMs: 50 }])
     expect(context().signalling).toMatchObject({ acknowledged: true, answered: true })
   })
 
@@ -254,7 +254,7 @@ describe('an attempt in sequence', () => {
     const { clock, resolve, fakes, exhausted, send } = start(attemptInput({ mode: 'sequence', strategies: ['reverse', 'direct'] }))
     await resolve({ ...target(), endpoints: undefined })
     clock.increment(0)
-    send({ type: 'exchange.answered', endpoints: endpoints(7) })
+    send({ type: 'exchange.answered', endpoints: endpoints(7), roundTripMs: 50 })
     exhausted('reverse')
     expect(fakes.last('direct').input).toMatchObject({ endpoints: endpoints(7) })
   })
@@ -284,7 +284,7 @@ describe('an attempt in sequence', () => {
 describe('a responder’s attempt', () => {
   it('answers the offer and starts what it asks for, and elects nothing', () => {
     const { fakes, secured } = start(responderInput())
-    expect(fakes.last('answer').input).toEqual({ offerId: 'offer-1', strategies: ['direct', 'reverse'] })
+    expect(fakes.last('answer').input).toEqual({ offerId: 'offer-1', strategies: ['direct', 'reverse'], punch: [] })
     expect(fakes.last('reverse').input).toMatchObject({ role: 'responder', endpoints: endpoints(1), awaitsAnswer: false })
     secured('reverse-1')
     expect(fakes.of('openChannel')).toEqual([])
@@ -303,6 +303,116 @@ describe('a responder’s attempt', () => {
     changed('reverse-1', 'dialling')
     send({ type: 'offer.repeated', offerId: 'offer-2', strategies: ['direct'], target: target(endpoints(5), []) })
     expect(statusOf('reverse-1')).toBe('cancelled')
+  })
+})
+
+describe('an attempt that punches', () => {
+  const records = [punchRecord(1)]
+  const gathered = (round: number, ...ports: number[]) => ({ type: 'punch.gathered', round, records: ports.map(port => punchRecord(port)) })
+
+  /** Before its offer or its answer. */
+  function preparing(role: 'initiator' | 'responder') {
+    const strategies = ['direct', 'punch'] as const
+    const attempt = start(role === 'initiator' ? attemptInput({ strategies, target: target() }) : responderInput({ strategies }))
+    if (role === 'initiator') attempt.clock.increment(offerGraceMs)
+    return { ...attempt, by: role === 'initiator' ? 'exchange' : 'answer' }
+  }
+
+  /** Its offer or its answer is out. */
+  function talking(role: 'initiator' | 'responder') {
+    const attempt = preparing(role)
+    attempt.send(gathered(0, 1))
+    return attempt
+  }
+
+  it('starts the initiator’s punch with the offer, and the responder’s at once', () => {
+    expect(start(attemptInput({ strategies: ['direct', 'punch'], target: target() })).fakes.of('punch')).toEqual([])
+    expect(preparing('initiator').fakes.of('punch')).toHaveLength(1)
+    expect(start(responderInput({ strategies: ['punch'] })).fakes.of('punch')).toHaveLength(1)
+  })
+
+  it.each(['initiator', 'responder'] as const)('says as %s where it can be hit, as soon as it knows', role => {
+    const { fakes, by, send, is } = preparing(role)
+    expect(is('connecting', 'signalling', 'preparing')).toBe(true)
+    expect(fakes.of(by)).toEqual([])
+    send(gathered(0, 1))
+    expect(fakes.of(by).map(({ input }) => (input as { punch: unknown }).punch)).toEqual([records])
+  })
+
+  it.each(['initiator', 'responder'] as const)('waits as %s for its ports no longer than they may take', role => {
+    const { fakes, by, clock } = preparing(role)
+    clock.increment(policy.punch.gatherMs - 1)
+    expect(fakes.of(by)).toEqual([])
+    clock.increment(1)
+    expect(fakes.last(by).input).toMatchObject({ punch: [] })
+  })
+
+  it.each(['initiator', 'responder'] as const)('does not wait as %s for ports of a punch that is over', role => {
+    const { fakes, by, exhausted } = preparing(role)
+    exhausted('punch')
+    expect(fakes.of(by)).toHaveLength(1)
+  })
+
+  it.each(['initiator', 'responder'] as const)('does not wait as %s for the ports of strategies that have none', role => {
+    const { fakes, clock, is } = start(role === 'initiator' ? attemptInput({ target: target() }) : responderInput())
+    if (role === 'initiator') clock.increment(offerGraceMs)
+    expect(is('connecting', 'signalling', role === 'initiator' ? 'offering' : 'answering')).toBe(true)
+    expect(fakes.last(role === 'initiator' ? 'exchange' : 'answer').input).toMatchObject({ punch: [] })
+  })
+
+  it.each(['initiator', 'responder'] as const)('tells the peer as %s what is gathered later', role => {
+    const { fakes, by, send } = talking(role)
+    expect(fakes.last(by).received).toEqual([])
+    send(gathered(1, 2))
+    expect(fakes.last(by).received).toEqual([{ type: 'update', round: 1, records: [punchRecord(2)] }])
+  })
+
+  it('tells the peer the moment that its punch named', () => {
+    const { fakes, send } = talking('initiator')
+    send({ type: 'punch.committed', round: 1, inMs: 200 })
+    expect(fakes.last('exchange').received).toEqual([{ type: 'commit', round: 1, inMs: 200 }])
+  })
+
+  it.each([
+    { type: 'answer.sent', alignMs: 40 }, { type: 'peer.committed', round: 1, inMs: 200 }, { type: 'peer.updated', round: 1, punch: [punchRecord(9)] },
+  ])('tells its punch, and nobody else, of $type', event => {
+    const { fakes, send } = talking('responder')
+    send(event)
+    expect(fakes.last('punch').received).toEqual([event])
+    expect(fakes.last('direct').received).toEqual([])
+  })
+
+  it('keeps where the peer can be hit now for a later round', () => {
+    const { send, context } = talking('initiator')
+    send({ type: 'exchange.answered', endpoints: endpoints(7), roundTripMs: 50 })
+    send({ type: 'peer.updated', round: 0, punch: records })
+    expect(context().known?.endpoints).toEqual({ ...endpoints(7), punch: records })
+  })
+
+  it('does not mind an update when its punch is over', () => {
+    const { fakes, send, exhausted, is } = talking('initiator')
+    exhausted('punch')
+    send({ type: 'peer.updated', round: 0, punch: records })
+    expect(fakes.last('punch').received).toEqual([])
+    expect(is('connecting')).toBe(true)
+  })
+
+  it('offers in each round with the ports of that round', () => {
+    const { clock, fakes, exhausted, send } = start(attemptInput({ strategies: ['punch', 'direct'], mode: 'sequence', target: target() }))
+    clock.increment(offerGraceMs)
+    send(gathered(0, 1))
+    exhausted('punch')
+    clock.increment(offerGraceMs)
+    expect(fakes.of('exchange').map(({ input }) => (input as { punch: unknown }).punch)).toEqual([records, []])
+  })
+
+  it('gathers anew for a repeated offer', () => {
+    const { fakes, send } = talking('responder')
+    send({ type: 'offer.repeated', offerId: 'offer-2', strategies: ['punch'], target: target(endpoints(5), []) })
+    expect(fakes.of('punch').map(({ isStopped }) => isStopped)).toEqual([true, false])
+    expect(fakes.of('answer')).toHaveLength(1)
+    send(gathered(0, 2))
+    expect(fakes.last('answer').input).toMatchObject({ offerId: 'offer-2', punch: [punchRecord(2)] })
   })
 })
 

@@ -3,7 +3,8 @@ import type { AttemptContext, SignallingFacts } from '../../../machines/attempt/
 import { explain } from '../../../machines/attempt/verdict.js'
 import type { CandidateRecord, CandidateStatus } from '../../../machines/shared/candidate.types.js'
 import type { ErrorCode, Failure } from '../../../src/errors/index.js'
-import { attemptInput, endpoints, record, target } from '../../support/machines/samples.js'
+import type { NatSummary } from '../../../src/protocol/interface-record.js'
+import { attemptInput, endpoints, keeping, punchRecord, record, target } from '../../support/machines/samples.js'
 
 const silent: SignallingFacts = { published: false, acknowledged: false, answered: false, gaveUp: false, failure: undefined }
 const published = { ...silent, published: true }
@@ -15,10 +16,16 @@ const because = (code: ErrorCode, message = 'it is so'): Failure => ({ code, mes
 
 function context(records: readonly CandidateRecord[], fields: Partial<AttemptContext> = {}): AttemptContext {
   return {
-    ...attemptInput(), known: target(), round: 0, running: [], deferred: [], ready: [], electing: undefined, elected: undefined, signalling: silent, failure: undefined,
+    ...attemptInput(), known: target(), round: 0, running: [], deferred: [], punch: undefined, ready: [], electing: undefined, elected: undefined, signalling: silent, failure: undefined,
     candidates: Object.fromEntries(records.map(one => [one.id, one])), ...fields,
   }
 }
+
+const random: NatSummary = { mapping: 'address-and-port-dependent', filtering: 'address-and-port-dependent', allocation: 'random', delta: 0 }
+
+/** A punch that came to nothing, between two NATs. */
+const punched = (ours: NatSummary, theirs: NatSummary, records: readonly CandidateRecord[] = [failed('punch-1', 'ERR_PUNCH_TIMEOUT')]) =>
+  context(records, { signalling: answered, strategies: ['direct', 'punch'], punch: [punchRecord(1, ours)], known: target({ ...endpoints(1), punch: [punchRecord(2, theirs, '198.51.100.1')] }) })
 
 const fails: readonly (readonly [string, AttemptContext, ErrorCode, RegExp, RegExp])[] = [
   ['a peer that is offline', context([failed('direct-1', 'ERR_DIAL_TIMEOUT')], { signalling: published }), 'ERR_PEER_OFFLINE',
@@ -42,6 +49,9 @@ const fails: readonly (readonly [string, AttemptContext, ErrorCode, RegExp, RegE
     /^No path within 5 s\. It acknowledged our offer\. Its endpoints: 1 had not answered yet\.$/, /--timeout/],
   ['time that ran out without a sign of life', context([], { signalling: published, failure: because('ERR_TIMEOUT', 'late') }), 'ERR_PEER_OFFLINE', /nobody acknowledged/, /is running/],
   ['time that ran out before anything was known', context([], { known: undefined, failure: because('ERR_TIMEOUT', 'late') }), 'ERR_PEER_OFFLINE', /^No sign of life from the peer\. Nothing was found out about it yet\.$/, /is running/],
+  ['two NATs that both draw their ports', punched(random, random), 'ERR_NO_PATH', /1 did not meet our SYNs at the moment of a punch\. .*random ports per destination/, /relay/],
+  ['a punch that should have come through', punched(keeping, keeping), 'ERR_NO_PATH', /a punch comes through, and yet none did/, /firewall/],
+  ['endpoints that no interface of ours leads to', punched(keeping, keeping, [failed('punch-1', 'ERR_DIAL_LOCAL', 'skipped')]), 'ERR_NO_PATH', /Its endpoints: 1 could not be tried from here\./, /firewall/],
   ['endpoints the safety rules leave out', context([failed('direct-1', 'ERR_DIAL_FORBIDDEN', 'skipped')], { signalling: answered, strategies: ['direct'] }), 'ERR_NO_PATH', /1 were left out by the safety rules/, /reverse/],
 ]
 
@@ -62,6 +72,7 @@ describe('the verdict of a failed attempt', () => {
 const direct = record('direct-1', 'elected', { scope: 'external' })
 const local = record('direct-2', 'elected', { scope: 'local' })
 const reverse = record('inbound-1', 'elected')
+const punch = record('punch-1', 'elected')
 
 const succeeds: readonly (readonly [string, CandidateRecord, readonly CandidateRecord[], Partial<AttemptContext>, RegExp, RegExp])[] = [
   ['nothing more when the path is the best there is', local, [failed('direct-3', 'ERR_DIAL_REFUSED')], {}, /^Connected direct over IPv4, on the local network \(192\.0\.2\.1:1\)\.$/, /^$/],
@@ -71,6 +82,7 @@ const succeeds: readonly (readonly [string, CandidateRecord, readonly CandidateR
   ['why not directly: the dials were still under way', reverse, [record('direct-1', 'cancelled')], {}, /Not directly: 1 had not answered yet\.$/, /A port the peer opens/],
   ['why not directly: it was not asked for', reverse, [], { strategies: ['reverse'] }, /Not directly: it was not asked for\.$/, /Allow the strategy direct/],
   ['why not directly: there was no endpoint', reverse, [], { known: { ...target(), endpoints: undefined } }, /Not directly: the peer published no endpoint to dial\.$/, /A port the peer opens/],
+  ['that a punch connected, and why not directly', punch, [failed('direct-1', 'ERR_DIAL_TIMEOUT')], {}, /^Connected by a punch over IPv4, over the internet \(\S+\)\. Not directly: 1 did not answer/, /A port the peer opens/],
   ['nothing of a direct channel that was slower', reverse, [failed('direct-1', 'ERR_SUPERSEDED', 'lost')], {}, /in reverse over IPv4, over the internet \(\S+\)\.$/, /^$/],
 ]
 

@@ -7,8 +7,12 @@ import type { DialContext } from '../../../machines/dial/dial.types.js'
 import { directMachine } from '../../../machines/direct/direct.machine.js'
 import { nodeMachine } from '../../../machines/node/node.machine.js'
 import { pipeSessionMachine } from '../../../machines/pipe-session/pipe-session.machine.js'
+import { punchMachine } from '../../../machines/punch/punch.machine.js'
+import type { PunchContext } from '../../../machines/punch/punch.types.js'
 import { reverseMachine } from '../../../machines/reverse/reverse.machine.js'
-import { attemptInput, cancellation, candidate, endpoints, failure, peerId, policy, record, refusal, responderInput, target } from '../../support/machines/samples.js'
+import {
+  attemptInput, cancellation, candidate, counting, endpoints, failure, keeping, peerId, policy, punchRecord, record, refusal, responderInput, site, target, volley,
+} from '../../support/machines/samples.js'
 import type { Walk } from '../../support/machines/walk.js'
 
 /** A walk, the names of the machine's actors, and where it may stay. */
@@ -83,7 +87,7 @@ const pipeSession: NamedWalk = {
 }
 
 const strategySamples = {
-  'peer.answered': [{ endpoints: endpoints(2) }],
+  'peer.answered': [{ endpoints: endpoints(2), roundTripMs: 50 }],
   'signalling.ended': [{}],
   'election.started': [{}],
   'election.failed': [{}],
@@ -112,27 +116,67 @@ const dial = (name: string, machine: Walk['machine'], fields: object): NamedWalk
   samples: strategySamples,
 })
 
+/** `nat`: what the peer states of its own; by that its ports have to be foretold or not. */
+const punch = (name: string, fields: object, nat = keeping): NamedWalk => ({
+  name,
+  machine: punchMachine,
+  input: { strategy: 'punch', role: 'initiator', peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: endpoints(1), awaitsAnswer: true, policy: oneCommit, ...fields },
+  promises: ['takeAim'],
+  callbacks: ['ports', 'candidate'],
+  sources: { aim: 'takeAim' },
+  outcomes: ['exhausted'],
+  resting: [],
+  facts: ({ round, sites, peer, peerRound, isMomentPast, hasFired, live, hasNews, isHeld }: PunchContext) =>
+    [round, sites.length > 0, peer.length > 0, peerRound >= round, isMomentPast, hasFired, live.length > 0, hasNews, isHeld],
+  samples: {
+    'sites.gathered': [{ round: 0, sites: [site(1)] }, { round: 1, sites: [site(2)] }],
+    'peer.answered': [{ endpoints: { ...endpoints(2), punch: [punchRecord(1, nat)] }, roundTripMs: 50 }, { endpoints: endpoints(2), roundTripMs: 50 }],
+    'answer.sent': [{ alignMs: 40 }],
+    'peer.updated': [{ round: 1, punch: [punchRecord(2, nat)] }],
+    'peer.committed': [{ round: 1, inMs: 100 }],
+    'signalling.ended': [{}],
+    'election.started': [{}],
+    'election.failed': [{}],
+    'candidate.changed': [{ candidate: record('punch-1', 'securing') }],
+    'candidate.secured': [{ channelId: 'channel-1', candidate: record('punch-1', 'secured') }],
+    'candidate.failed': [{ candidate: record('punch-1', 'failed', { error: failure }) }],
+    'done aim': [
+      { volleys: [], skipped: [record('punch-9', 'skipped', { error: failure })], keys: ['9'] },
+      { volleys: [{ candidate: candidate('punch-1'), volley: volley(1) }], skipped: [], keys: ['1'] },
+    ],
+    'error *': [{ id: 'punch-1', actorId: 'punch-1' }],
+  },
+})
+
+/** What offer and answer say, and one commit after it. */
+const oneCommit = { ...policy, punch: { ...policy.punch, rounds: 1 } }
+
 const attempt = (name: string, input: object): NamedWalk => ({
   name,
   machine: attemptMachine,
   input,
   promises: ['resolvePeer'],
-  callbacks: ['exchange', 'answer', 'openChannel', 'direct', 'reverse'],
+  callbacks: ['exchange', 'answer', 'openChannel', 'direct', 'reverse', 'punch'],
   actions: ['endChannels'],
   sources: { resolve: 'resolvePeer', open: 'openChannel' },
   outcomes: ['connected', 'refused', 'failed', 'cancelled'],
   resting: [],
-  facts: ({ running, ready, electing, round, signalling, candidates, failure: known }: AttemptContext) =>
-    [running, Math.min(ready.length, 2), electing !== undefined, round, signalling.acknowledged, Object.values(candidates).some(({ status }) => status === 'securing'), known?.code],
+  facts: ({ running, punch: ports, ready, electing, round, signalling, candidates, failure: known }: AttemptContext) =>
+    [running, ports !== undefined, Math.min(ready.length, 2), electing !== undefined, round, signalling.acknowledged, Object.values(candidates).some(({ status }) => status === 'securing'), known?.code],
   samples: {
     'done resolve': [{ ok: true, target: target() }, { ok: true, target: target(undefined, []) }, { ok: false, failure: { code: 'ERR_ADDRESS_INVALID', message: 'truncated' } }],
     'candidate.changed': [{ candidate: record('direct-1', 'securing') }, { candidate: record('direct-1', 'failed', { error: failure }) }],
     'channel.secured': [{ channelId: 'channel-1', candidate: record('direct-1', 'secured') }],
     'channel.arrived': [{ channelId: 'channel-2', candidate: record('inbound-2', 'secured') }],
-    'strategy.exhausted': [{ strategy: 'direct' }, { strategy: 'reverse' }],
+    'strategy.exhausted': [{ strategy: 'direct' }, { strategy: 'reverse' }, { strategy: 'punch' }],
+    'punch.gathered': [{ round: 0, records: [punchRecord(1)] }],
+    'punch.committed': [{ round: 1, inMs: 100 }],
+    'answer.sent': [{ alignMs: 40 }],
+    'peer.updated': [{ round: 0, punch: [punchRecord(2)] }],
+    'peer.committed': [{ round: 1, inMs: 100 }],
     'exchange.published': [{}],
     'exchange.acknowledged': [{}],
-    'exchange.answered': [{ endpoints: endpoints(2) }],
+    'exchange.answered': [{ endpoints: endpoints(2), roundTripMs: 50 }],
     'exchange.refused': [{ failure: refusal }],
     'exchange.failed': [{ failure: { code: 'ERR_BROKER_UNREACHABLE', message: 'down' } }],
     'open.accepted': [{}],
@@ -183,9 +227,15 @@ export const walks: readonly NamedWalk[] = [
   dial('reverse of the initiator', reverseMachine, {}),
   dial('reverse of the initiator without brokers', reverseMachine, { awaitsAnswer: false }),
   dial('reverse of the responder', reverseMachine, { role: 'responder', awaitsAnswer: false }),
+  punch('punch of the initiator', { endpoints: undefined }),
+  punch('punch of the initiator, ports to be foretold', { endpoints: undefined }, counting),
+  punch('punch of the responder', { role: 'responder', awaitsAnswer: false, endpoints: { ...endpoints(1), punch: [punchRecord(1)] } }),
+  punch('punch of the responder, ports to be foretold', { role: 'responder', awaitsAnswer: false, endpoints: { ...endpoints(1), punch: [punchRecord(1, counting)] } }, counting),
   attempt('attempt of the initiator, race', attemptInput()),
   attempt('attempt of the initiator, sequence', attemptInput({ mode: 'sequence' })),
+  attempt('attempt of the initiator, with a punch', attemptInput({ strategies: ['direct', 'punch'] })),
   attempt('attempt of the responder', responderInput()),
+  attempt('attempt of the responder, with a punch', responderInput({ strategies: ['direct', 'punch'] })),
   connection('connection of the initiator', { role: 'initiator', attempt: attemptInput() }),
   connection('connection by an offer', { role: 'responder', attempt: responderInput(), offer }),
   connection('connection by an OPEN', { role: 'responder', attempt: responderInput(), channelId: 'channel-0' }),

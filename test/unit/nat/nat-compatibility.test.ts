@@ -32,6 +32,14 @@ describe('what works between two networks', () => {
     expect(compatibility(traits('open internet')).map(({ reverse }) => reverse)).toEqual(Array(7).fill('yes'))
   })
 
+  it('is listening behind a NAT whose every mapping lets everybody in, whatever the peer has', () => {
+    expect(punches({ ...traits('symmetric, random'), filtering: 'endpoint-independent' })).toEqual(Array(7).fill('yes listen'))
+  })
+
+  it('is not known between random ports and a counter whose filter nobody knows', () => {
+    expect(pairOutcome(traits('symmetric, random'), { ...traits('symmetric, predictable'), filtering: 'unknown' })).toMatchObject({ punch: 'unknown', method: 'predicted', needsRelay: false })
+  })
+
   it('is tried where nothing is known', () => {
     const unknown: NatTraits = { mapping: 'unknown', filtering: 'unknown', allocation: 'unknown' }
     expect(compatibility(unknown).map(({ punch, needsRelay }) => [punch, needsRelay])).toEqual(Array(7).fill(['unknown', false]))

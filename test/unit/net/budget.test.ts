@@ -31,34 +31,60 @@ describe('offers of strangers', () => {
   })
 })
 
-describe('dials for strangers', () => {
-  it('to one address stay within 16 SYNs a minute, four a dial', () => {
-    expect(times(5, () => budget.takeStrangerDial('192.0.2.1'))).toEqual([true, true, true, true, false])
+describe('connects for strangers', () => {
+  let attempts: number
+  beforeEach(() => void (attempts = 0))
+  /** For an attempt of its own. */
+  const dial = (host: string) => budget.takeStrangerDial(`attempt-${attempts++}`, host)
+
+  it('are four an attempt, two SYNs each', () => {
+    expect(times(5, () => budget.takeStrangerDial('one', '192.0.2.1'))).toEqual([true, true, true, true, false])
+    expect(budget.takeStrangerDial('other', '192.0.2.1')).toBe(true)
+  })
+
+  it('go to two addresses an attempt', () => {
+    const hosts = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.1']
+    expect(hosts.map(host => budget.takeStrangerDial('one', host))).toEqual([true, true, false, true])
+  })
+
+  it('to one address stay within 16 SYNs a minute', () => {
+    expect(times(9, () => dial('192.0.2.1'))).toEqual([...times(8, () => true), false])
   })
 
   it('are counted by address', () => {
-    times(4, () => budget.takeStrangerDial('192.0.2.1'))
-    expect(budget.takeStrangerDial('192.0.2.2')).toBe(true)
+    times(8, () => dial('192.0.2.1'))
+    expect(dial('192.0.2.2')).toBe(true)
+  })
+
+  it('that an address has no room for cost their attempt nothing', () => {
+    times(8, () => dial('192.0.2.1'))
+    expect(['192.0.2.1', '192.0.2.2', '192.0.2.3'].map(host => budget.takeStrangerDial('one', host))).toEqual([false, true, true])
   })
 
   it('may go on after a minute', () => {
-    times(4, () => budget.takeStrangerDial('192.0.2.1'))
+    times(8, () => dial('192.0.2.1'))
     clock.advance(59_999)
-    expect(budget.takeStrangerDial('192.0.2.1')).toBe(false)
+    expect(dial('192.0.2.1')).toBe(false)
     clock.advance(1)
-    expect(budget.takeStrangerDial('192.0.2.1')).toBe(true)
+    expect(dial('192.0.2.1')).toBe(true)
   })
 
-  it('are two an offer', () => {
+  it('leave reverse two of them', () => {
     expect(budget.strangerDialsPerOffer).toBe(2)
   })
 
   it('forget the address that was dialled longest ago, above 4,096 of them', () => {
-    times(4, () => budget.takeStrangerDial('first'))
-    for (let index = 0; index < 4_095; index++) budget.takeStrangerDial(`host-${index}`)
-    expect(budget.takeStrangerDial('first')).toBe(false)
-    for (let index = 0; index < 4_096; index++) budget.takeStrangerDial(`other-${index}`)
-    expect(budget.takeStrangerDial('first')).toBe(true)
+    times(8, () => dial('first'))
+    for (let index = 0; index < 4_095; index++) dial(`host-${index}`)
+    expect(dial('first')).toBe(false)
+    for (let index = 0; index < 4_096; index++) dial(`other-${index}`)
+    expect(dial('first')).toBe(true)
+  })
+
+  it('forget the attempt that dialled longest ago, above 4,096 of them', () => {
+    times(4, () => budget.takeStrangerDial('first', '192.0.2.1'))
+    for (let index = 0; index < 4_096; index++) dial(`host-${index}`)
+    expect(budget.takeStrangerDial('first', '192.0.2.1')).toBe(true)
   })
 })
 

@@ -1,3 +1,4 @@
+import { strategyOrder } from '../../../machines/strategies.js'
 import { describe, expect, it } from 'vitest'
 import { Access } from '../../../src/node/access.js'
 import type { AuthorizeRequest } from '../../../src/node/types.js'
@@ -9,7 +10,7 @@ describe('without rules', () => {
   it('everybody is accepted, as a stranger', async () => {
     const access = new Access({})
     expect([access.denies('peer'), access.isKnown('peer'), access.needsAsking('peer')]).toEqual([false, false, false])
-    expect(await access.decide(request, signal)).toEqual(['direct', 'reverse'])
+    expect(await access.decide(request, signal)).toEqual(strategyOrder)
     expect(access.isKnown('peer')).toBe(false)
   })
 })
@@ -75,13 +76,13 @@ describe('authorize', () => {
     let answer: (value: boolean) => void = () => {}
     const deciding = new Access({ authorize: () => new Promise<boolean>(resolve => (answer = resolve)) }).decide(request, signal)
     answer(true)
-    expect(await deciding).toEqual(['direct', 'reverse'])
+    expect(await deciding).toEqual(strategyOrder)
   })
 
   it('decides about peers the allow list does not name, too', async () => {
     const access = new Access({ allow: ['other'], authorize: () => true })
     expect(access.denies('peer')).toBe(false)
-    expect(await access.decide(request, signal)).toEqual(['direct', 'reverse'])
+    expect(await access.decide(request, signal)).toEqual(strategyOrder)
   })
 
   it('remembers 4,096 accepted peers, and forgets the one accepted longest ago', async () => {

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto'
+import { Subject } from 'rxjs'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { AttemptEvent } from '../../../machines/attempt/attempt.types.js'
+import type { AttemptEvent, PunchLetter } from '../../../machines/attempt/attempt.types.js'
 import type { BrokerPool } from '../../../src/node/broker-pool.js'
 import { exchangeOffer$, type KeptExchange } from '../../../src/node/offer-exchange.js'
 import { PeerBook } from '../../../src/node/peer-book.js'
 import { openEnvelope, type Letter } from '../../../src/protocol/envelope.js'
-import type { SignalMessage } from '../../../src/protocol/signal-message.js'
+import type { InterfaceRecord } from '../../../src/protocol/interface-record.js'
+import type { AnswerMessage, CommitMessage, SignalMessage } from '../../../src/protocol/signal-message.js'
 import { Mailroom } from '../../../src/streams/mailroom/mailroom.js'
 import { FakeClock } from '../../support/fake-clock.js'
 import { alice, bob } from '../protocol/arbitraries.js'
@@ -18,6 +20,9 @@ let sent: { brokerId: string; letter: Letter }[]
 let leases: Map<string, number>
 let events: AttemptEvent[]
 let kept: KeptExchange[]
+let letters$: Subject<PunchLetter>
+/** Of the attempt. */
+let attempt: string
 /** Brokers that cannot be reached. */
 let dead: Set<string>
 
@@ -27,6 +32,8 @@ beforeEach(() => {
   leases = new Map()
   events = []
   kept = []
+  letters$ = new Subject()
+  attempt = hex()
   dead = new Set()
   mailroom = new Mailroom({ identity: alice, clock, random: size => randomBytes(size), publish: () => {} })
   bobsRoom = new Mailroom({ identity: bob, clock, random: size => randomBytes(size), publish: () => {} })
@@ -51,13 +58,19 @@ const hex = () => randomBytes(16).toString('hex')
 const turn = () => new Promise(resolve => setImmediate(resolve))
 const start = async (brokers: readonly string[] = ['one', 'two']) => {
   const options = { pool, mailroom, peers: new PeerBook(alice, randomBytes(32)), clock, ownInterfaces: () => [], keep: (_: string, exchange: KeptExchange) => void kept.push(exchange) }
-  const request = { peerId: bob.id, sessionKey: 'key', sessionId: hex(), attemptId: hex(), protocol: '', strategies: ['direct'], brokers } as const
-  const subscription = exchangeOffer$(options, request).subscribe(event => events.push(event))
+  const request = { peerId: bob.id, sessionKey: 'key', sessionId: hex(), attemptId: attempt, protocol: '', strategies: ['direct'], brokers, punch: [] } as const
+  const subscription = exchangeOffer$(options, request, letters$).subscribe(event => events.push(event))
   await turn()
   return subscription
 }
 const reply = (message: SignalMessage, brokerId = 'one') =>
   mailroom.receive(bobsRoom.seal(message, { publicKey: alice.publicKey, doorKey: alice.doorKey }).payload, brokerId)
+/** Of bob, to the offer, at the moment it was sent. */
+const answer = (fields: Partial<AnswerMessage> = {}): AnswerMessage => ({
+  type: 'answer', session: hex(), attempt, strategies: ['direct'], interfaces: [], punch: [], doorKey: bob.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1,
+  receivedAtMs: sent[0]?.letter.timeMs ?? 0, of: offerIds()[0] ?? '', ...fields,
+})
+const records = (port: number): readonly InterfaceRecord[] => [{ family: 4, external: { host: '203.0.113.7', port } }]
 const types = () => events.map(({ type }) => type)
 const offerIds = () => sent.filter(({ letter }) => letter.message.type === 'offer').map(({ letter }) => letter.messageId)
 
@@ -91,11 +104,8 @@ describe('an exchange of offers', () => {
 
   it('tells the first answer, and acknowledges each', async () => {
     await start()
-    const answer: SignalMessage = {
-      type: 'answer', session: hex(), attempt: hex(), strategies: ['direct'], interfaces: [], doorKey: bob.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1, receivedAtMs: 1, of: offerIds()[0] ?? '',
-    }
-    reply(answer, 'one')
-    reply(answer, 'two')
+    reply(answer(), 'one')
+    reply(answer(), 'two')
     await turn()
     expect(types().filter(type => type === 'exchange.answered')).toHaveLength(1)
     expect(sent.filter(({ letter }) => letter.message.type === 'ack')).toHaveLength(2)
@@ -103,15 +113,75 @@ describe('an exchange of offers', () => {
 
   it('learns how far the clock of the peer is off from the stamps of offer and answer', async () => {
     await start()
-    const [offer] = sent
-    reply({
-      type: 'answer', session: hex(), attempt: hex(), strategies: ['direct'], interfaces: [], doorKey: bob.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1,
-      receivedAtMs: (offer?.letter.timeMs ?? 0), of: offer?.letter.messageId ?? '',
-    }, offer?.brokerId)
+    reply(answer(), sent[0]?.brokerId)
     const answered = events.find(({ type }) => type === 'exchange.answered')
     expect(answered).toMatchObject({ peerClock: { offsetMs: expect.any(Number), uncertaintyMs: expect.any(Number) } })
     const { offsetMs, uncertaintyMs } = (answered as { peerClock: { offsetMs: number; uncertaintyMs: number } }).peerClock
     expect(Math.abs(offsetMs)).toBeLessThanOrEqual(uncertaintyMs)
+  })
+
+  it('tells how long offer and answer travelled, and where the peer can be hit', async () => {
+    await start()
+    const sentMs = sent[0]?.letter.timeMs ?? 0
+    clock.advance(70)
+    // which thought for 50 of them
+    reply(answer({ punch: records(7), receivedAtMs: sentMs + 20 }))
+    expect(events.at(-1)).toMatchObject({ type: 'exchange.answered', roundTripMs: 20, endpoints: { punch: records(7) } })
+  })
+
+  it('knows no round trip to a broker it did not ask', async () => {
+    await start(['one'])
+    clock.advance(70)
+    reply(answer(), 'two')
+    expect(events.at(-1)).toMatchObject({ type: 'exchange.answered', roundTripMs: 0 })
+    expect(events.at(-1)).not.toHaveProperty('peerClock')
+  })
+
+  it('sends letters to whoever answered first, by the broker of the answer', async () => {
+    await start()
+    reply(answer(), 'two')
+    const before = sent.length
+    letters$.next({ type: 'update', round: 3, records: records(9) })
+    await turn()
+    expect(sent.slice(before).map(({ brokerId, letter: { message } }) => [brokerId, message])).toEqual([
+      ['two', { type: 'update', of: expect.any(String), attempt, round: 3, punch: records(9) }],
+    ])
+  })
+
+  it('keeps the latest update for the answer, and no commit', async () => {
+    await start()
+    letters$.next({ type: 'update', round: 0, records: records(1) })
+    letters$.next({ type: 'update', round: 0, records: records(2) })
+    letters$.next({ type: 'commit', round: 1, inMs: 100 })
+    reply(answer())
+    await turn()
+    expect(sent.flatMap(({ letter: { message } }) => (message.type === 'update' || message.type === 'commit' ? [message] : []))).toMatchObject([{ type: 'update', punch: records(2) }])
+  })
+
+  it('names moments by the wall clock of the peer', async () => {
+    await start()
+    // a round trip of nothing, by a clock 10 s ahead
+    const peerClock = new FakeClock()
+    peerClock.advance(10_000)
+    bobsRoom = new Mailroom({ identity: bob, clock: peerClock, random: size => randomBytes(size), publish: () => {} })
+    reply(answer({ receivedAtMs: peerClock.wallNow() }))
+    clock.advance(50)
+    letters$.next({ type: 'commit', round: 1, inMs: 120.4 })
+    await turn()
+    const commit = sent.map(({ letter: { message } }) => message).find(({ type }) => type === 'commit') as CommitMessage
+    expect(Math.abs(commit.atMs - (clock.wallNow() + 10_120.4))).toBeLessThanOrEqual(1.5)
+  })
+
+  it('tells the updates of its attempt, each once, and not without end', async () => {
+    await start()
+    const of = offerIds()[0] ?? ''
+    reply({ type: 'update', of, attempt: hex(), round: 1, punch: records(1) })
+    for (let round = 0; round < 40; round++) {
+      const { payload } = bobsRoom.seal({ type: 'update', of, attempt, round, punch: records(2) }, { publicKey: alice.publicKey, doorKey: alice.doorKey })
+      for (const brokerId of ['one', 'two']) mailroom.receive(payload, brokerId)
+    }
+    const updates = events.filter(({ type }) => type === 'peer.updated')
+    expect(updates).toEqual(Array.from({ length: 32 }, (_, round) => ({ type: 'peer.updated', round, punch: records(2) })))
   })
 
   it('takes a code it does not know for a refusal', async () => {

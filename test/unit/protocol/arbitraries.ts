@@ -11,8 +11,10 @@ export const carol = identityFromSeed(new Uint8Array(32).fill(3))
 export const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
 export const hexId = bytesOf(16).map((bytes) => Buffer.from(bytes).toString('hex'))
 export const u48 = fc.integer({ min: 0, max: 2 ** 48 - 1 })
+const u8 = fc.integer({ min: 0, max: 255 })
 const u16 = fc.integer({ min: 0, max: 65_535 })
 const port = fc.integer({ min: 1, max: 65_535 })
+const range = fc.tuple(port, port).map(([one, other]): [number, number] => (one < other ? [one, other] : [other, one]))
 const host4 = bytesOf(4).map((bytes) => bytes.join('.'))
 // Written by WHATWG URL, an implementation of RFC 5952 that is not the one under test.
 const host6 = fc
@@ -30,7 +32,7 @@ export const nat: fc.Arbitrary<NatSummary> = fc.record({
 
 export const interfaceOf = (family: 4 | 6): fc.Arbitrary<InterfaceRecord> => {
   const endpoint = fc.record({ host: family === 4 ? host4 : host6, port })
-  return fc.record({ family: fc.constant(family), local: endpoint, external: endpoint, nat }, { requiredKeys: ['family'] })
+  return fc.record({ family: fc.constant(family), local: endpoint, external: endpoint, nat, range }, { requiredKeys: ['family'] })
 }
 
 export const interfaces: fc.Arbitrary<InterfaceRecord[]> = fc
@@ -41,7 +43,7 @@ const strategies = fc.shuffledSubarray(['direct', 'reverse', 'punch', 'relay'] a
 const topic = fc.stringMatching(/^tl\/1\/[a-z2-7]{32}$/)
 const code = fc.constantFrom('ERR_REFUSED', 'ERR_BUSY')
 const protocol = fc.string({ maxLength: 255 })
-const common = { session: hexId, attempt: hexId, strategies, interfaces, doorKey: bytesOf(16), machineTag: bytesOf(8), brokerRttMs: u16 }
+const common = { session: hexId, attempt: hexId, strategies, interfaces, punch: interfaces, doorKey: bytesOf(16), machineTag: bytesOf(8), brokerRttMs: u16 }
 const message = <Type extends string, Shape>(type: Type, shape: { [K in keyof Shape]: fc.Arbitrary<Shape[K]> }, optional: string[] = []) =>
   fc.record({ type: fc.constant(type), ...shape }, { requiredKeys: ['type', ...Object.keys(shape).filter((key) => !optional.includes(key))] as never[] })
 
@@ -49,6 +51,8 @@ const message = <Type extends string, Shape>(type: Type, shape: { [K in keyof Sh
 export const anyMessage = fc.oneof(
   message('offer', { ...common, protocol, inbox: topic, nonce: bytesOf(16) }, ['nonce']),
   message('answer', { ...common, receivedAtMs: u48, of: hexId }),
+  message('update', { of: hexId, attempt: hexId, round: u8, punch: interfaces }),
+  message('commit', { of: hexId, attempt: hexId, round: u8, atMs: u48 }),
   message('ack', { of: hexId, address: fc.uint8Array({ maxLength: 1_024 }) }, ['address']),
   message('refuse', { attempt: hexId, of: hexId, code }),
   message('challenge', { of: hexId, nonce: bytesOf(16) }),

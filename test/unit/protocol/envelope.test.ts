@@ -3,7 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type EnvelopeInput, isTagged, openEnvelope, sealEnvelope, tagIsValid } from '../../../src/protocol/envelope.js'
 import { hpkeOpen, hpkeSeal } from '../../../src/protocol/hpke.js'
-import { montgomeryOf, sign } from '../../../src/protocol/identity.js'
+import { importSealingKey, montgomeryOf, sign } from '../../../src/protocol/identity.js'
+import type { InterfaceRecord } from '../../../src/protocol/interface-record.js'
+import type { OfferMessage } from '../../../src/protocol/signal-message.js'
 import { alice, anyMessage, bob, bytesOf, carol, hexId, u48 } from './arbitraries.js'
 
 const info = Buffer.from('throughline/1 envelope')
@@ -14,7 +16,7 @@ const input: EnvelopeInput = {
   doorKey: bob.doorKey,
   messageId: '3'.repeat(32),
   timeMs: 1_700_000_000_000,
-  ephemeralSecret: new Uint8Array(32).fill(9),
+  ephemeralKey: importSealingKey(new Uint8Array(32).fill(9)),
 }
 const tagged = sealEnvelope(input)
 const { doorKey: _, ...withoutDoorKey } = input
@@ -25,7 +27,7 @@ const reseal = (change: (letter: Buffer) => Uint8Array): Buffer => {
   const recipientPublicKey = montgomeryOf(bob.publicKey)
   const parts = { enc: tagged.subarray(18, 50), ciphertext: tagged.subarray(50) }
   const letter = hpkeOpen({ recipientKey: bob.sealingKey, recipientPublicKey, info, ...parts })
-  const sealed = hpkeSeal({ recipientPublicKey, info, ephemeralSecret: input.ephemeralSecret, plaintext: change(Buffer.from(letter ?? [])) })
+  const sealed = hpkeSeal({ recipientPublicKey, info, ephemeralKey: input.ephemeralKey, plaintext: change(Buffer.from(letter ?? [])) })
   const rest = Buffer.concat([sealed.enc, sealed.ciphertext])
   return Buffer.concat([Uint8Array.of(1, 1), createHmac('sha256', bob.doorKey).update(rest).digest().subarray(0, 16), rest])
 }
@@ -39,13 +41,28 @@ describe('envelope', () => {
   it('gives the recipient the message and its sender', () => {
     fc.assert(
       fc.property(anyMessage, hexId, u48, bytesOf(32), fc.boolean(), (message, messageId, timeMs, ephemeralSecret, withTag) => {
-        const envelope = sealEnvelope({ ...(withTag ? input : withoutDoorKey), message, messageId, timeMs, ephemeralSecret })
+        const envelope = sealEnvelope({ ...(withTag ? input : withoutDoorKey), message, messageId, timeMs, ephemeralKey: importSealingKey(ephemeralSecret) })
         expect(isTagged(envelope)).toBe(withTag)
         expect(tagIsValid(envelope, bob.doorKey)).toBe(withTag)
         const senderKey = Uint8Array.from(alice.publicKey)
         expect(openEnvelope(envelope, bob)).toEqual({ tagged: withTag, senderId: alice.id, senderKey, messageId, timeMs, message })
       }),
     )
+  })
+
+  it('holds an offer with every record it may have, and leaves more than half for later fields', () => {
+    const record = (family: 4 | 6): InterfaceRecord => {
+      const endpoint = { host: family === 4 ? '203.0.113.9' : '2001:db8:1:2:3:4:5:6', port: 65_535 }
+      return { family, local: endpoint, external: endpoint, nat: { mapping: 'none', filtering: 'none', allocation: 'none', delta: 0 }, range: [1, 65_535] }
+    }
+    const records = ([4, 4, 4, 6, 6, 6] as const).map(record)
+    const message: OfferMessage = {
+      type: 'offer', session: '1'.repeat(32), attempt: '2'.repeat(32), protocol: 'x'.repeat(255), strategies: ['direct', 'reverse', 'punch', 'relay'],
+      interfaces: records, punch: records, inbox: `tl/1/${'a'.repeat(32)}`, doorKey: alice.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1, nonce: new Uint8Array(16),
+    }
+    const envelope = sealEnvelope({ ...input, message })
+    expect(openEnvelope(envelope, bob)?.message).toEqual(message)
+    expect(envelope.length).toBeLessThan(4_096 / 2)
   })
 
   it('may be sent to oneself', () => {
@@ -92,7 +109,7 @@ describe('envelope', () => {
   it('is dropped when its type is reserved, though properly signed', () => {
     const envelope = reseal((letter) => {
       const rest = Buffer.from(letter.subarray(96))
-      rest.writeUInt8(4, 0)
+      rest.writeUInt8(9, 0)
       const signature = sign(alice, Buffer.concat([Buffer.from('throughline/1 letter'), bob.publicKey, alice.publicKey, rest]))
       return Buffer.concat([alice.publicKey, signature, rest])
     })

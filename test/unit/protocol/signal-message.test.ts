@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { decodeSignalBody, encodeSignalBody, type LookupMessage, type OfferMessage, signalTypeCode } from '../../../src/protocol/signal-message.js'
+import { decodeSignalBody, encodeSignalBody, type LookupMessage, type OfferMessage, type SignalMessage, signalTypeCode } from '../../../src/protocol/signal-message.js'
 import { anyMessage } from './arbitraries.js'
 
 const malformed = expect.objectContaining({ code: 'ERR_MALFORMED' }) as Error
@@ -13,11 +13,15 @@ const offer: OfferMessage = {
   protocol: 'chat',
   strategies: ['direct', 'relay'],
   interfaces: [{ family: 4, local: { host: '10.0.0.1', port: 1 } }],
+  punch: [{ family: 4, external: { host: '203.0.113.9', port: 2 }, range: [3, 4] }],
   inbox,
   doorKey: new Uint8Array(16),
   machineTag: new Uint8Array(8),
   brokerRttMs: 12,
 }
+const bound = { of: id('3'), attempt: id('2'), round: 1 }
+const update = { type: 'update', ...bound, punch: offer.punch } as const
+const commit = { type: 'commit', ...bound, atMs: 1_700_000_000_000 } as const
 const lookup: LookupMessage = { type: 'lookup', inbox, doorKey: new Uint8Array(16) }
 const field = (tag: number, value: Uint8Array) => Buffer.concat([Buffer.from([tag, value.length >> 8, value.length & 255]), value])
 
@@ -26,12 +30,45 @@ describe('signal message', () => {
     fc.assert(fc.property(anyMessage, (message) => void expect(decodeSignalBody(signalTypeCode(message), encodeSignalBody(message))).toEqual(message)), { numRuns: 500 })
   })
 
-  it('is refused when cut off inside a field or before a required one', () => {
-    const body = encodeSignalBody(offer)
-    for (let length = 0; length < body.length; length++) expect(() => decodeSignalBody(1, body.subarray(0, length))).toThrow(malformed)
+  it.each<SignalMessage>([offer, commit])('$type is refused when cut off inside a field or before a required one', (message) => {
+    const body = encodeSignalBody(message)
+    const type = signalTypeCode(message)
+    for (let length = 0; length < body.length; length++) expect(() => decodeSignalBody(type, body.subarray(0, length))).toThrow(malformed)
   })
 
-  it.each([0, 3, 4, 9, 11, 255])('is refused for the reserved or unknown type %d', (type) => {
+  it('update is refused when cut off anywhere but between its records', () => {
+    const body = encodeSignalBody(update)
+    const withoutRecords = encodeSignalBody({ ...update, punch: [] })
+    for (let length = 0; length < body.length; length++) {
+      const decode = () => decodeSignalBody(3, body.subarray(0, length))
+      if (length === withoutRecords.length) expect(decode()).toEqual({ ...update, punch: [] })
+      else expect(decode).toThrow(malformed)
+    }
+  })
+
+  it('has the bytes of section 4.3 for a punch', () => {
+    const [of, attempt] = [field(11, Buffer.alloc(16, 0x33)), field(2, Buffer.alloc(16, 0x22))]
+    const round = field(16, Uint8Array.of(1))
+    expect(encodeSignalBody(update)).toEqual(Buffer.concat([of, attempt, round, field(15, Buffer.from('040a' + 'cb0071090002' + '00030004', 'hex'))]))
+    expect(encodeSignalBody(commit)).toEqual(Buffer.concat([of, attempt, round, field(17, Buffer.from('018bcfe56800', 'hex'))]))
+  })
+
+  it('keeps listening endpoints and those of the punch apart', () => {
+    const { interfaces, punch } = offer
+    expect(decodeSignalBody(1, encodeSignalBody({ ...offer, interfaces: punch, punch: interfaces }))).toEqual({ ...offer, interfaces: punch, punch: interfaces })
+  })
+
+  it('has three punch records of each family besides its interfaces, and no more', () => {
+    const records = ([4, 6] as const).flatMap((family) => Array.from({ length: 3 }, () => ({ family })))
+    const message = { ...offer, interfaces: records, punch: records }
+    expect(decodeSignalBody(1, encodeSignalBody(message))).toEqual(message)
+    expect(() => encodeSignalBody({ ...message, punch: [...records, { family: 4 }] })).toThrow(malformed)
+    const fourth = field(15, Uint8Array.of(6, 0))
+    expect(() => decodeSignalBody(3, Buffer.concat([encodeSignalBody({ ...update, punch: records.slice(3) }), fourth]))).toThrow(malformed)
+    expect(() => decodeSignalBody(3, Buffer.concat([encodeSignalBody({ ...update, punch: records }), fourth]))).toThrow(malformed)
+  })
+
+  it.each([0, 9, 11, 255])('is refused for the reserved or unknown type %d', (type) => {
     expect(() => decodeSignalBody(type, encodeSignalBody(offer))).toThrow(malformed)
   })
 
@@ -60,6 +97,9 @@ describe('signal message', () => {
     ['an upper-case attempt', { ...offer, attempt: id('A') }],
     ['a long protocol', { ...offer, protocol: 'x'.repeat(256) }],
     ['a short door key', { ...offer, doorKey: new Uint8Array(15) }],
+    ['a round above 255', { ...update, round: 256 }],
+    ['a round that is no whole number', { ...commit, round: 1.5 }],
+    ['an answer to nothing', { ...commit, of: '' }],
     ['a code that is none', { type: 'refuse', attempt: id('1'), of: id('2'), code: '\u001b[2J' }],
     ['a long address', { type: 'ack', of: id('1'), address: new Uint8Array(1_025) }],
   ] as const)('is not written with %s', (_, message) => {
@@ -72,6 +112,13 @@ describe('signal message', () => {
     ['a nonce of 15 bytes', Buffer.concat([encodeSignalBody(lookup), field(13, new Uint8Array(15))])],
   ])('is not read with %s', (_, body) => {
     expect(() => decodeSignalBody(10, body)).toThrow(malformed)
+  })
+
+  it.each([
+    ['two rounds', field(16, Uint8Array.of(2))],
+    ['two moments', field(17, new Uint8Array(6))],
+  ])('commit is not read with %s', (_, more) => {
+    expect(() => decodeSignalBody(4, Buffer.concat([encodeSignalBody(commit), more]))).toThrow(malformed)
   })
 
   it('is refused by code, whatever the bytes', () => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { openEnvelope, sealEnvelope } from '../../../src/protocol/envelope.js'
+import { newSealingKey } from '../../../src/net/sealing-key.js'
 import type { Identity } from '../../../src/protocol/identity.js'
 import type { SignalMessage } from '../../../src/protocol/signal-message.js'
 import { Mailroom, type Delivery } from '../../../src/streams/mailroom/mailroom.js'
@@ -28,7 +29,7 @@ beforeEach(() => {
 const hex = () => randomBytes(16).toString('hex')
 const inbox = `tl/1/${'a'.repeat(32)}`
 const offer = (nonce?: Uint8Array): SignalMessage => ({
-  type: 'offer', session: hex(), attempt: hex(), protocol: '', strategies: ['direct'], interfaces: [], inbox, doorKey: alice.doorKey, machineTag: new Uint8Array(8),
+  type: 'offer', session: hex(), attempt: hex(), protocol: '', strategies: ['direct'], interfaces: [], punch: [], inbox, doorKey: alice.doorKey, machineTag: new Uint8Array(8),
   brokerRttMs: 1, ...(nonce !== undefined && { nonce }),
 })
 
@@ -36,7 +37,7 @@ interface LetterOptions { readonly sender?: Identity; readonly doorKey?: Uint8Ar
 
 /** A letter to bob, tagged unless `doorKey` is null. */
 const seal = (message: SignalMessage, { sender = alice, doorKey = bob.doorKey, timeMs = clock.wallNow(), messageId = hex() }: LetterOptions = {}): Buffer =>
-  sealEnvelope({ message, sender, recipient: bob.publicKey, messageId, timeMs, ephemeralSecret: randomBytes(32), ...(doorKey !== null && { doorKey }) })
+  sealEnvelope({ message, sender, recipient: bob.publicKey, messageId, timeMs, ephemeralKey: newSealingKey(), ...(doorKey !== null && { doorKey }) })
 
 const challenge = (at = 0) => openEnvelope(published[at]?.payload ?? new Uint8Array(), alice)?.message
 
@@ -82,7 +83,7 @@ describe('offers', () => {
   })
 
   it('to somebody else are dropped', () => {
-    mailroom.receive(sealEnvelope({ message: offer(), sender: alice, recipient: carol.publicKey, messageId: hex(), timeMs: clock.wallNow(), ephemeralSecret: randomBytes(32) }), 'one')
+    mailroom.receive(sealEnvelope({ message: offer(), sender: alice, recipient: carol.publicKey, messageId: hex(), timeMs: clock.wallNow(), ephemeralKey: newSealingKey() }), 'one')
     expect(delivered).toEqual([])
   })
 })
@@ -141,6 +142,7 @@ describe('an offer that is not fresh', () => {
 
 describe('replies', () => {
   const reply = (of: string): SignalMessage => ({ type: 'ack', of })
+  const punching = { attempt: hex(), round: 1 }
 
   it('reach who waits for them, whatever the clock of the sender says', () => {
     const seen: Delivery[] = []
@@ -148,6 +150,17 @@ describe('replies', () => {
     mailroom.replies$(id, alice.id).subscribe(delivery => seen.push(delivery))
     mailroom.receive(seal(reply(id), { timeMs: 0 }), 'one')
     expect(seen).toMatchObject([{ brokerId: 'one', letter: { message: { type: 'ack', of: id } } }])
+  })
+
+  it.each([{ type: 'update', ...punching, punch: [] }, { type: 'commit', ...punching, atMs: 1 }] as const)('may be an $type: who waits gets each, with its copies', message => {
+    const seen: Delivery[] = []
+    const id = hex()
+    mailroom.replies$(id, alice.id).subscribe(delivery => seen.push(delivery))
+    const letter = seal({ ...message, of: id })
+    for (const brokerId of ['one', 'two']) mailroom.receive(letter, brokerId)
+    mailroom.receive(seal({ ...message, of: id, round: 2 }), 'one')
+    expect(seen.map(({ isCopy }) => isCopy)).toEqual([false, true, false])
+    expect(seen[2]?.letter.message).toEqual({ ...message, of: id, round: 2 })
   })
 
   it('of anybody else are dropped', () => {

@@ -1,6 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { screenOf } from '../../../../src/cli/demo/screen.js'
+import { screenOf } from '../../../../src/cli/screen.js'
 import { natReport } from '../../../../src/cli/nat/report.js'
 import { unknownProfile } from '../../../../src/nat/enumeration/classify.js'
 import type { NetworkInterface } from '../../../../src/node/types.js'

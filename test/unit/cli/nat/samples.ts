@@ -1,5 +1,5 @@
 import type { Findings } from '../../../../src/cli/nat/findings.js'
-import type { Screen } from '../../../../src/cli/demo/screen.js'
+import type { Screen } from '../../../../src/cli/screen.js'
 import { unknownProfile } from '../../../../src/nat/enumeration/classify.js'
 import { classicName } from '../../../../src/nat/nat-classic.js'
 import type { NatProfile } from '../../../../src/nat/nat-profile.js'

@@ -1,0 +1,97 @@
+import { fromCallback, fromPromise } from 'xstate'
+import { defaults } from '../../src/config/defaults.js'
+import type { OwnAddress } from '../../src/nat/dial-plan.js'
+import { planVolleys, type PunchPlan } from '../../src/nat/punch/plan-volleys.js'
+import type { PunchSite, Volley } from '../../src/nat/punch/volley.js'
+import type { Clock } from '../../src/net/clock.js'
+import { formatEndpoint } from '../../src/protocol/endpoint.js'
+import type { Candidate, CandidateRecord } from '../shared/candidate.types.js'
+import { promptly } from '../shared/promptly.js'
+import type { Aim, AimInput, PortsLogic, TakeAimLogic } from './punch.types.js'
+
+/** The ports of one attempt. */
+export interface PunchHold {
+  /** The sites they make; at once where everything needed is warm. Rejects only by its signal. */
+  gather(isSampling: boolean, signal: AbortSignal): readonly PunchSite[] | Promise<readonly PunchSite[]>
+  /** Ends them; what no SYN left from may serve again. */
+  release(wasUsed: boolean): void
+}
+
+/** What the punch's actors work with. */
+export interface PunchResources {
+  readonly clock: Clock
+  readonly own: () => readonly OwnAddress[]
+  /** Allowed, a contact, or accepted by the application's `authorize`. */
+  readonly isKnown: (peerId: string) => boolean
+  readonly birthday: 'auto' | 'off'
+  readonly hold: () => PunchHold
+}
+
+/** Actors for `punchMachine.provide`. */
+export function createPunchActors({ clock, own, isKnown, birthday, hold }: PunchResources) {
+  const ports: PortsLogic = fromCallback(({ sendBack, receive }) => {
+    const held = hold()
+    const stop = new AbortController()
+    let wasUsed = false
+    let toldRound = 0
+    receive(request => {
+      if (request.type === 'ports.used') return void (wasUsed = true)
+      const { round, isSampling } = request
+      const tell = (sites: readonly PunchSite[]) => {
+        if (round < toldRound) return
+        toldRound = round
+        sendBack({ type: 'sites.gathered', round, sites })
+      }
+      const sites = held.gather(isSampling, stop.signal)
+      // a turn is worth a millisecond of the offer's way
+      if (Array.isArray(sites)) return tell(sites as readonly PunchSite[])
+      Promise.resolve(sites).then(found => stop.signal.aborted || tell(found), () => stop.signal.aborted || tell([]))
+    })
+    return () => {
+      stop.abort('the punch is over')
+      held.release(wasUsed)
+    }
+  })
+  const aim = (input: AimInput): Aim => {
+    const isFree = input.role === 'initiator' || isKnown(input.peerId)
+    const plan = planVolleys({
+      role: input.role, mine: input.sites, theirs: input.peer, own: own(), isSameMachine: input.isSameMachine, mayDialPrivate: isFree,
+      birthday: birthday === 'off' ? 'off' : isFree ? 'full' : 'small',
+    })
+    return toAim(plan, input, clock.now(), isFree ? defaults.punch.maxVolleys : defaults.punch.strangerVolleys)
+  }
+  const takeAim: TakeAimLogic = promptly(fromPromise(async ({ input }) => aim(input)), aim)
+  return { ports, takeAim }
+}
+
+function toAim({ volleys, skipped }: PunchPlan, { round, planned }: AimInput, nowMs: number, limit: number): Aim {
+  const isNew = (key: string) => !planned.includes(key)
+  const started = planned.filter(key => !key.startsWith(skipMark)).length
+  const chosen = volleys.map(volley => ({ volley, key: keyOf(volley, round) })).filter(({ key }) => isNew(key)).slice(0, Math.max(0, limit - started))
+  const left = skipped.map(one => ({ one, key: `${skipMark} ${one.local} ${formatEndpoint(one.remote)}` })).filter(({ key }) => isNew(key))
+  // numbered through, so that a later plan never takes the id of an earlier candidate
+  const idOf = (index: number) => `punch-${planned.length + index + 1}`
+  const deadlineAtMs = nowMs + defaults.punch.volleyMs
+  return {
+    volleys: chosen.map(({ volley }, index) => ({ candidate: toCandidate(volley, idOf(index), deadlineAtMs), volley })),
+    skipped: left.map(({ one: { family, scope, local, remote, code } }, index): CandidateRecord => ({
+      id: idOf(chosen.length + index), strategy: 'punch', scope, family, local, remote: formatEndpoint(remote), status: 'skipped', startedAtMs: nowMs, updatedAtMs: nowMs,
+      error: { code, message: 'left out by the safety rules or for want of a port' },
+    })),
+    keys: [...chosen, ...left].map(({ key }) => key),
+  }
+}
+
+/** Begins the key of what was left out. */
+const skipMark = 'skipped'
+
+/** The same volley is not fired twice, but for foretold and fresh ports: in a later round they have other mappings. */
+function keyOf({ method, host, localPorts, remoteHost, remotePorts }: Volley, round: number): string {
+  const isNewMapping = method === 'predicted' || localPorts.includes(0)
+  return [method, host, localPorts[0], remoteHost, remotePorts[0], ...(isNewMapping ? [round] : [])].join(' ')
+}
+
+const toCandidate = ({ method, scope, family, host, localPorts, remoteHost, remotePorts }: Volley, id: string, deadlineAtMs: number): Candidate => ({
+  id, strategy: 'punch', method, scope, family, local: localPorts[0] ? formatEndpoint({ host, port: localPorts[0] }) : host,
+  remote: formatEndpoint({ host: remoteHost, port: remotePorts[0] ?? 0 }), bind: host, deadlineAtMs,
+})

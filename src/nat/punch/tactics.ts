@@ -1,0 +1,107 @@
+import { defaults } from '../../config/defaults.js'
+import type { Endpoint } from '../../protocol/endpoint.js'
+import type { Role } from '../../protocol/frames.js'
+import type { InterfaceRecord } from '../../protocol/interface-record.js'
+import { isSameHost } from '../../protocol/stun/ip-bytes.js'
+import { unknownProfile } from '../enumeration/classify.js'
+import { letsAnyPortIn, mobility, pairOutcome, type NatTraits } from '../nat-compatibility.js'
+import { portsAround } from './aim.js'
+import type { PunchSite, Volley } from './volley.js'
+
+const { birthdayPorts, birthdaySyns, birthdaySmall, birthdaySynsPerSecond, birthdayRefusedWaitMs, listenQuietMs } = defaults.punch
+
+/** How much a birthday punch may cost; `off`: as if there were none. */
+export type BirthdayBudget = 'full' | 'small' | 'off'
+
+const birthdays: Readonly<Record<BirthdayBudget, { readonly ports: number; readonly syns: number }>> = {
+  full: { ports: birthdayPorts, syns: birthdaySyns },
+  small: { ports: birthdaySmall, syns: birthdaySmall },
+  off: { ports: 1, syns: 0 },
+}
+
+/** A site of ours against an external endpoint the peer stated. */
+export interface Meeting {
+  readonly site: PunchSite
+  readonly record: InterfaceRecord
+  readonly remote: Endpoint
+  readonly role: Role
+  readonly birthday: BirthdayBudget
+}
+
+/** A volley but for where it goes. */
+export type Tactic = Omit<Volley, 'scope' | 'family' | 'host' | 'remoteHost'>
+
+/** What our side does; the peer's, from the same two records, does its part. */
+export function tacticsFor({ site, record, remote, role, birthday }: Meeting): readonly Tactic[] {
+  const [ours, theirs] = [site.record.nat ?? unknownProfile, record.nat ?? unknownProfile]
+  const isKept = mobility(ours) === 'kept'
+  const one: Tactic = { method: 'mapping', localPorts: site.localPorts.slice(0, 1), remotePorts: [remote.port], delayMs: 0 }
+  switch (pairOutcome(ours, theirs).method) {
+    case 'listen': {
+      const listening: Tactic = { ...one, method: 'listen', listenMs: Infinity }
+      // a SYN of ours to the peer would leave by another mapping, and stand in the way of the peer's by this one
+      return [!listens(ours, theirs, role) ? { ...one, method: 'listen' } : isKept ? listening : { ...listening, remotePorts: [] }]
+    }
+    case 'predicted':
+      return [isKept ? aimAround(one, ours, record) : { ...one, method: 'predicted', ...foretoldPart(site, ours, theirs) }]
+    case 'birthday':
+      return mobility(ours) === 'random' ? spread(one, theirs, birthdays[birthday].ports) : [shoot(one, site, record, ours, birthdays[birthday].syns)]
+    default:
+      return [isKept && isSameHost(site.record.external?.host ?? '', remote.host) ? { ...one, method: 'hairpin' } : one]
+  }
+}
+
+/** Whether the punch of two sites rests on a port that has to be foretold; both sides find the same. */
+export function hasToForetell({ nat: ours = unknownProfile }: InterfaceRecord, { nat: theirs = unknownProfile }: InterfaceRecord): boolean {
+  const { method } = pairOutcome(ours, theirs)
+  return method === 'predicted' || (method === 'birthday' && [ours, theirs].some(nat => mobility(nat) === 'predictable'))
+}
+
+/** Whether we are the one that listens: whom anybody reaches, else who keeps its mapping. */
+function listens(ours: NatTraits, theirs: NatTraits, role: Role): boolean {
+  const [one, other] = [mobility(ours), mobility(theirs)]
+  if (one === 'open' && other === 'open') return role === 'responder'
+  return one === 'open' || (one === 'kept' && other !== 'open')
+}
+
+/** One kept port to the port foretold and those around it. A filter that nobody knows may let others of the peer's ports in first. */
+const aimAround = (one: Tactic, { filtering }: NatTraits, { nat = unknownProfile }: InterfaceRecord): Tactic => ({
+  ...one, method: 'predicted', remotePorts: portsAround(one.remotePorts[0] ?? 0, nat), ...(filtering === 'unknown' && { listenMs: listenQuietMs }),
+})
+
+/** The ports one of which gets the mapping that was foretold. The peer's need not be the one it foretold where our filter does not ask. */
+function foretoldPart({ localPorts }: PunchSite, ours: NatTraits, theirs: NatTraits): Pick<Tactic, 'localPorts' | 'listenMs'> {
+  if (mobility(ours) === 'random') return { localPorts: localPorts.slice(0, 1) }
+  const isListening = mobility(theirs) === 'random' || (mobility(theirs) === 'predictable' && letsAnyPortIn(ours))
+  return { localPorts, ...(isListening && { listenMs: Infinity }) }
+}
+
+/** Many SYNs from one mapping to where the peer's may be. At a counter that is the last port's, if nobody else comes. */
+function shoot(one: Tactic, site: PunchSite, { range }: InterfaceRecord, { allocation, filtering }: NatTraits, syns: number): Tactic {
+  const localPorts = allocation === 'sequential' ? site.localPorts : one.localPorts
+  const count = syns - localPorts.length
+  return {
+    ...one, method: 'birthday', localPorts,
+    ...(count > 0 && { random: { ...widened(range ?? allPorts, count), perSecond: birthdaySynsPerSecond } }),
+    ...(filtering === 'unknown' && { listenMs: listenQuietMs }),
+  }
+}
+
+/** Many ports at one mapping. Where its filter may ask for our address only, one of them tries that first. */
+function spread(one: Tactic, { filtering }: NatTraits, ports: number): readonly Tactic[] {
+  const many: Tactic = { ...one, method: 'birthday', localPorts: Array<number>(ports).fill(0), refusedWaitMs: birthdayRefusedWaitMs }
+  if (filtering !== 'unknown') return [many]
+  const first: Tactic = { ...one, method: 'listen' }
+  return ports === 1 ? [first] : [first, { ...many, localPorts: many.localPorts.slice(1), delayMs: listenQuietMs }]
+}
+
+/** Of all that NATs use (RFC 4787 REQ-3). */
+const allPorts = [1_024, 65_535] as const
+
+/** All of a small range and its surroundings: what was seen of a block of ports is not all of it. */
+function widened([low, high]: readonly [number, number], count: number): { readonly low: number; readonly high: number; readonly count: number } {
+  const [lowest, highest] = [Math.min(low, allPorts[0]), allPorts[1]]
+  const missing = Math.max(0, count - (high - low + 1))
+  const from = Math.max(lowest, Math.min(low - Math.ceil(missing / 2), highest + 1 - count))
+  return { low: Math.min(low, from), high: Math.max(high, Math.min(highest, from + count - 1)), count }
+}

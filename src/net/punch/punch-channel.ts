@@ -1,0 +1,199 @@
+import { defaults } from '../../config/defaults.js'
+import { ThroughlineError, toFailure, type Failure } from '../../errors/index.js'
+import type { Volley } from '../../nat/punch/volley.js'
+import { formatEndpoint } from '../../protocol/endpoint.js'
+import type { Hello, Role } from '../../protocol/frames.js'
+import { Channel, endpointText } from '../channel.js'
+import { ChannelSteps, type ChannelInProgress, type ChannelStep } from '../channel-progress.js'
+import type { Clock } from '../clock.js'
+import { endSocket } from '../end-socket.js'
+import { protocolVersion, readHello } from '../hello.js'
+import type { Securer } from '../secure.js'
+import { VolleySockets, type Arrival, type VolleyCounts } from './volley-sockets.js'
+
+/** What a punch is to come to, and for whom. */
+export interface PunchRequest {
+  readonly volley: Volley
+  readonly peerId: string
+  readonly role: Role
+  readonly sessionKey: string
+  readonly sessionId: string
+  readonly attemptId: string
+  /** Until then something has to come up, the volley's own delay included; TLS and HELLO have a limit of their own. */
+  readonly timeoutMs: number
+  /** Initiator: sees the channel before anybody else, to send OPEN right behind HELLO. */
+  readonly openAhead?: (channel: Channel) => void
+  /** Asked before each SYN; false leaves it out. */
+  readonly maySend: () => boolean
+}
+
+const { maxSecuring, maxWaiting } = defaults.punch
+
+/**
+ * A channel on its way by a volley. What comes up, by connect or by accept, is secured with the attempt's initiator as
+ * TLS client and says HELLO; who proves to be somebody else does not end the volley. The first that is through ends it.
+ */
+export class PunchChannel implements ChannelInProgress {
+  readonly startedAtMs: number
+  readonly #request: PunchRequest
+  readonly #securer: Securer
+  readonly #clock: Clock
+  readonly #volley: VolleySockets
+  readonly #steps = new ChannelSteps()
+  /** For what is in securing: at most `maxSecuring` listen. */
+  readonly #stop = new AbortController()
+  readonly #cancelTimeout: () => void
+  #local: string
+  #arrivals = 0
+  #securing = 0
+  /** Came up, and wait for their turn; at most `maxWaiting`. */
+  readonly #waiting: Arrival[] = []
+  /** Of the last socket that came up in vain. */
+  #failure: Failure | undefined
+
+  constructor(request: PunchRequest, securer: Securer, clock: Clock, random: () => number) {
+    const { volley, timeoutMs, maySend } = request
+    const [port = 0] = volley.localPorts
+    this.startedAtMs = clock.now()
+    this.#request = request
+    this.#securer = securer
+    this.#clock = clock
+    this.#local = port === 0 ? volley.host : formatEndpoint({ host: volley.host, port })
+    this.#cancelTimeout = clock.after(timeoutMs, () => this.#expire())
+    this.#volley = new VolleySockets({ volley, clock, random, maySend, onSocket: arrival => this.#take(arrival), onSpent: () => this.#look() })
+    this.#volley.start()
+  }
+
+  get local(): string {
+    return this.#local
+  }
+
+  get isConnected(): boolean {
+    return this.#arrivals > 0
+  }
+
+  /** What was sent so far, and what was refused: tells how the peer's NAT answers. */
+  get counts(): VolleyCounts {
+    return this.#volley.counts
+  }
+
+  follow(listener: (step: ChannelStep) => void): void {
+    this.#steps.follow(listener)
+  }
+
+  abandon(): void {
+    this.#steps.drop()
+    this.#end()
+  }
+
+  /** Releases everything but a channel that was told. */
+  #end(): void {
+    this.#cancelTimeout()
+    this.#volley.stop()
+    this.#stop.abort(over)
+    for (const { socket } of this.#waiting.splice(0)) endSocket(socket)
+  }
+
+  #take(arrival: Arrival): void {
+    this.#arrivals += 1
+    const isFull = this.#securing >= maxSecuring
+    if (!isFull) void this.#secure(arrival)
+    else if (this.#waiting.length < maxWaiting) this.#waiting.push(arrival)
+    else endSocket(arrival.socket)
+    if (this.#arrivals > 1) return
+    const { localAddress, localPort, remoteAddress, remotePort } = arrival.socket
+    this.#local = endpointText(localAddress, localPort)
+    this.#steps.tell({ type: 'connected', rttMs: arrival.rttMs ?? 0, remote: endpointText(remoteAddress, remotePort), atMs: this.#clock.now() })
+  }
+
+  async #secure({ socket, rttMs = Number.POSITIVE_INFINITY, onHangUp }: Arrival): Promise<void> {
+    const { role, peerId, sessionKey, volley: { method } } = this.#request
+    const { signal } = this.#stop
+    const limit = { timeoutMs: defaults.dial.secureTimeoutMs, signal }
+    const startedAtMs = this.#clock.now()
+    this.#securing += 1
+    try {
+      const isClient = role === 'initiator'
+      const secured = await (isClient ? this.#securer.client(socket, { ...limit, expectedId: peerId }) : this.#securer.server(socket, { ...limit, expectedId: peerId }))
+      // while the kernel repeats a SYN, or the peer is not ready, connecting takes long
+      const channel = new Channel({ ...secured, rttMs: Math.min(rttMs, secured.rttMs) })
+      if (signal.aborted) return channel.end()
+      channel.owner = sessionKey
+      channel.via = { strategy: 'punch', method }
+      if (isClient) return this.#greet(channel)
+      readHello(channel, { ...limit, timeoutMs: Math.max(1, limit.timeoutMs - (this.#clock.now() - startedAtMs)) }, hello => this.#judge(channel, hello))
+    } catch (error) {
+      const failure = toFailure(error)
+      if (failure.code === 'ERR_SECURE_FAILED') onHangUp?.()
+      this.#fail(failure)
+    }
+  }
+
+  #greet(channel: Channel): void {
+    const hello = this.#hello()
+    channel.send(hello)
+    this.#request.openAhead?.(channel)
+    this.#succeed(channel, hello)
+  }
+
+  #judge(channel: Channel, hello: Hello | ThroughlineError): void {
+    if (this.#stop.signal.aborted) return channel.end()
+    const failure = this.#objection(hello)
+    if (failure !== undefined) {
+      channel.end()
+      return this.#fail(failure)
+    }
+    const answer = this.#hello()
+    channel.send(answer)
+    this.#succeed(channel, answer)
+  }
+
+  #objection(hello: Hello | ThroughlineError): Failure | undefined {
+    const { sessionId, attemptId } = this.#request
+    if (hello instanceof ThroughlineError) return toFailure(hello)
+    if (hello.role === 'initiator' && hello.session === sessionId && hello.attempt === attemptId) return undefined
+    return { code: 'ERR_PROTOCOL_VIOLATION', message: 'HELLO was for another attempt' }
+  }
+
+  #hello(): Hello {
+    const { role, sessionId, attemptId } = this.#request
+    return { type: 'hello', version: protocolVersion, role, session: sessionId, attempt: attemptId }
+  }
+
+  #succeed(channel: Channel, hello: Hello): void {
+    this.#end()
+    this.#steps.tell({ type: 'secured', channel, hello, atMs: this.#clock.now() })
+  }
+
+  #fail(failure: Failure): void {
+    this.#failure = failure
+    this.#securing -= 1
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#look()
+    else void this.#secure(next)
+  }
+
+  /** What is in securing may still come through. */
+  #expire(): void {
+    this.#volley.stop()
+    for (const { socket } of this.#waiting.splice(0)) endSocket(socket)
+    this.#look()
+  }
+
+  #look(): void {
+    if (this.#stop.signal.aborted || !this.#volley.isSpent || this.#securing > 0) return
+    this.#end()
+    this.#steps.tell({ type: 'failed', failure: this.#verdict(), atMs: this.#clock.now() })
+  }
+
+  #verdict(): Failure {
+    const { syns, refused, leftOut } = this.counts
+    if (syns === 0 && leftOut > 0) return { code: 'ERR_BUDGET', message: `a safety limit left out all ${leftOut} SYNs` }
+    const seen = [`${syns} sent`, `${refused} refused`, ...(leftOut > 0 ? [`${leftOut} left out by a safety limit`] : [])]
+    const last = this.#failure === undefined ? '' : `; connections: ${this.#arrivals}, the last in vain: ${this.#failure.message}`
+    return { code: 'ERR_PUNCH_TIMEOUT', message: `SYNs: ${seen.join(', ')}${last}` }
+  }
+}
+
+/** Reason of an abort; without one each costs a DOMException with its stack. */
+const over = 'the volley is over'

@@ -1,0 +1,24 @@
+import { defaults } from '../../config/defaults.js'
+
+const { repeatsPerSecond, repeatBurst, repeatPatienceMs, maxRepeatWaitMs } = defaults.punch
+
+/** What the ports of a volley that are sent from again and again have seen. */
+export interface Refusals {
+  readonly count: number
+  /** Since the first. */
+  readonly sinceMs: number
+  readonly ports: number
+}
+
+/**
+ * How long a refused port waits before it sends again: 0 or 1 ms, by chance. A NAT lets in what comes while a SYN of
+ * ours is on its way and unanswered, so the peer's SYN gets through unless it comes between refusal and repetition;
+ * chance sees to it that it does not always. (Waits of up to half a round trip, by contrast, leave a fifth of the
+ * time closed.) Longer where many ports send, and where refusals go on and on. Whole ms, as timers are.
+ */
+export function repeatWaitMs({ count, sinceMs, ports }: Refusals, random: () => number): number {
+  const isAhead = count - repeatBurst > (sinceMs * repeatsPerSecond) / 1_000
+  const paceMs = isAhead ? (2 * ports * 1_000) / repeatsPerSecond : 0
+  const wearyMs = Math.min(maxRepeatWaitMs, (sinceMs - repeatPatienceMs) / 4)
+  return Math.floor(random() * Math.max(2, paceMs, wearyMs))
+}

@@ -1,0 +1,199 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Volley } from '../../../../src/nat/punch/volley.js'
+import { VolleySockets, type Arrival, type VolleyRequest } from '../../../../src/net/punch/volley-sockets.js'
+import { FakeClock } from '../../../support/fake-clock.js'
+import { freePort } from '../../../support/free-port.js'
+import { expectNoOpenSockets } from '../../../support/open-sockets.js'
+
+const host = '127.0.0.2'
+const remoteHost = '127.0.0.3'
+let clock: FakeClock
+let port: number
+let remotePort: number
+const volleys: VolleySockets[] = []
+const arrivals: Arrival[] = []
+let spent: number
+beforeEach(async () => {
+  clock = new FakeClock()
+  port = await freePort()
+  remotePort = await freePort()
+  arrivals.length = 0
+  spent = 0
+})
+afterEach(async () => {
+  for (const volley of volleys.splice(0)) volley.stop()
+  for (const { socket } of arrivals) socket.destroy()
+  expect(clock.pending).toBe(0)
+  await expectNoOpenSockets()
+})
+
+function fire(volley: Partial<Volley>, rest: Partial<VolleyRequest> = {}): VolleySockets {
+  const sockets = new VolleySockets({
+    volley: { method: 'mapping', scope: 'local', family: 4, host, localPorts: [port], remoteHost, remotePorts: [remotePort], delayMs: 0, ...volley },
+    clock, random: () => 0.999, maySend: () => true, onSocket: arrival => arrivals.push(arrival), onSpent: () => (spent += 1), ...rest,
+  })
+  volleys.push(sockets)
+  sockets.start()
+  return sockets
+}
+
+const refusedTimes = (sockets: VolleySockets, count: number): Promise<void> => expect.poll(() => sockets.counts.refused, { interval: 2 }).toBe(count)
+
+/** Whether somebody listens there, as soon as what was begun is done. */
+const listens = async (at: string, on: number): Promise<boolean> => {
+  await turn()
+  const server = createServer().on('error', () => {})
+  try {
+    await once(server.listen(on, at), 'listening')
+    return false
+  } catch {
+    return true
+  } finally {
+    server.close()
+  }
+}
+
+describe('a volley', () => {
+  it('sends from each of its ports to each of the peer\'s, at once', () => {
+    expect(fire({ localPorts: [0, 0, 0], remotePorts: [remotePort, remotePort + 1] }).counts.syns).toBe(6)
+  })
+
+  it('waits as long as it is told before it begins', () => {
+    const sockets = fire({ delayMs: 1_500 })
+    clock.advance(1_499)
+    expect(sockets.counts.syns).toBe(0)
+    clock.advance(1)
+    expect(sockets.counts.syns).toBe(1)
+  })
+
+  it('never sends to itself', () => {
+    expect(fire({ remoteHost: host, localPorts: [port, port + 1], remotePorts: [port] }).counts.syns).toBe(1)
+  })
+
+  it('sends again after a refusal, from the same port', async () => {
+    const sockets = fire({})
+    await refusedTimes(sockets, 1)
+    clock.advance(1)
+    await refusedTimes(sockets, 2)
+    const server = createServer().listen(remotePort, remoteHost)
+    await once(server, 'listening')
+    clock.advance(1)
+    await expect.poll(() => arrivals.length).toBe(1)
+    server.close()
+    expect(arrivals[0]?.socket.localPort).toBe(port)
+  })
+
+  it('waits after the first refusal as long as it is told, and then as always', async () => {
+    const sockets = fire({ refusedWaitMs: 300 })
+    await refusedTimes(sockets, 1)
+    clock.advance(299)
+    expect(sockets.counts.syns).toBe(1)
+    clock.advance(1)
+    await refusedTimes(sockets, 2)
+    clock.advance(1)
+    expect(sockets.counts.syns).toBe(3)
+  })
+
+  it('tries again soon while another socket holds its pair of endpoints', async () => {
+    const server = createServer().listen(port, host)
+    await once(server, 'listening')
+    const sockets = fire({})
+    await expect.poll(() => clock.pending).toBe(1)
+    server.close()
+    await once(server, 'close')
+    clock.advance(50)
+    await refusedTimes(sockets, 1)
+  })
+
+  it('sends again from a port whose connection was hung up on, three times at most', async () => {
+    const server = createServer(socket => socket.on('error', () => {}).resume()).listen(remotePort, remoteHost)
+    await once(server, 'listening')
+    const sockets = fire({})
+    await expect.poll(() => arrivals.length).toBe(1)
+    await expect.poll(() => spent).toBe(1)
+    for (const count of [1, 2, 3]) {
+      arrivals.at(-1)?.socket.resetAndDestroy()
+      arrivals.at(-1)?.onHangUp?.()
+      expect(sockets.isSpent).toBe(false)
+      clock.advance(1)
+      await expect.poll(() => arrivals.length).toBe(1 + count)
+    }
+    arrivals.at(-1)?.onHangUp?.()
+    expect(sockets.isSpent).toBe(true)
+    server.close()
+  })
+
+  it('tells how long its last SYN took', async () => {
+    const server = createServer(socket => socket.destroy()).listen(remotePort, remoteHost)
+    await once(server, 'listening')
+    fire({ delayMs: 700 })
+    clock.advance(700)
+    await expect.poll(() => arrivals.length).toBe(1)
+    server.close()
+    expect(arrivals[0]?.rttMs).toBe(0)
+  })
+})
+
+describe('random ports', () => {
+  const random = (count: number) => ({ low: 40_000, high: 49_999, count, perSecond: 500 })
+
+  it('leave at their pace, in batches', () => {
+    const sockets = fire({ remotePorts: [], random: random(100) })
+    expect(sockets.counts.syns).toBe(5)
+    clock.advance(10)
+    expect(sockets.counts.syns).toBe(10)
+    clock.advance(90)
+    expect(sockets.counts.syns).toBe(55)
+    clock.advance(1_000)
+    expect(sockets.counts.syns).toBe(100)
+  })
+
+  it('are each drawn once, beside those that are sent to anyway', () => {
+    const sockets = fire({ remotePorts: [40_003], random: { low: 40_000, high: 40_009, count: 50, perSecond: 50_000 } })
+    clock.advance(1_000)
+    expect(sockets.counts.syns).toBe(10)
+  })
+
+  it('are not sent to again, and end the volley when all are refused', async () => {
+    const sockets = fire({ remotePorts: [], random: random(10) })
+    clock.advance(1_000)
+    await refusedTimes(sockets, 10)
+    expect([spent, sockets.isSpent, clock.pending]).toEqual([1, true, 0])
+  })
+})
+
+describe('a volley that listens', () => {
+  it('does so after its first SYN, and to the end', async () => {
+    const sockets = fire({ listenMs: Number.POSITIVE_INFINITY })
+    await refusedTimes(sockets, 1)
+    expect(await listens(host, port)).toBe(true)
+    sockets.stop()
+    expect(await listens(host, port)).toBe(false)
+  })
+
+  it('leaves its port alone for 250 ms after a refusal', async () => {
+    const sockets = fire({ listenMs: Number.POSITIVE_INFINITY })
+    await refusedTimes(sockets, 1)
+    clock.advance(250)
+    expect(sockets.counts.syns).toBe(1)
+    clock.advance(1)
+    await refusedTimes(sockets, 2)
+    expect(await listens(host, port)).toBe(true)
+  })
+
+  it('sends the rest when it has listened for its time', async () => {
+    const sockets = fire({ listenMs: 400, localPorts: [port, 0], remotePorts: [remotePort, remotePort + 1], random: { low: 40_000, high: 49_999, count: 5, perSecond: 500 } })
+    // the first, and those of the other port
+    expect(sockets.counts.syns).toBe(3)
+    await refusedTimes(sockets, 3)
+    for (let waited = 0; waited < 399; waited += 1) clock.advance(1)
+    const before = sockets.counts.syns
+    expect(await listens(host, port)).toBe(true)
+    clock.advance(1)
+    expect(sockets.counts.syns).toBeGreaterThanOrEqual(before + 6)
+    expect(await listens(host, port)).toBe(false)
+  })
+})
