@@ -1,21 +1,21 @@
-// One node of the demo, in a process of its own: `fork(this file, [role, folder, broker, peer id?, report file?])`.
+// One node of the demo, in a process of its own: its one argument is a NodeSetup as JSON.
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { createReadStream, createWriteStream, rmSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { firstValueFrom } from 'rxjs'
-import { ConnectError, createNode, type Node, type Pipe } from '../../index.js'
+import { ConnectError, createNode, type NetworkSummary, type Node, type Pipe } from '../../index.js'
 import { createRecorder } from '../../observe/recorder.js'
 import { failureOf } from '../failure.js'
-import { monotonicMs, type Moment, type Reason, type Report, type Request, type Transferred } from './messages.js'
+import { monotonicMs, type Moment, type Nat, type NodeSetup, type Reason, type Report, type Request, type Transferred } from './messages.js'
 import { candidateMoment, glimpse } from './moments.js'
 import { digestOf } from './workspace.js'
 
-const [role = '', folder = '', broker = '', peerId = '', reportFile = ''] = process.argv.slice(2)
+const { role, folder, broker, stun, peerId, reportFile } = JSON.parse(process.argv[2] ?? '{}') as NodeSetup
 
 /** The demo has gone, or wants us gone: nothing is worth keeping, and whoever is last removes the folder. */
 const leave = () => {
-  if (folder !== '') rmSync(folder, { recursive: true, force: true })
+  rmSync(folder, { recursive: true, force: true })
   process.exit(0)
 }
 process.on('disconnect', leave)
@@ -24,6 +24,8 @@ process.on('SIGHUP', leave)
 // A terminal sends Ctrl-C to all of us; the demo decides.
 process.on('SIGINT', () => {})
 process.on('uncaughtException', error => fail(error))
+// It went while this file was loaded: nobody would tell.
+if (!process.connected) leave()
 
 const tell = (report: Report) => void (process.connected && process.send?.(report))
 const fail = (error: unknown, verdict?: Reason) => tell({ tell: 'failed', failure: failureOf(error), ...(verdict !== undefined && { verdict }) })
@@ -31,13 +33,13 @@ const fail = (error: unknown, verdict?: Reason) => tell({ tell: 'failed', failur
 type Untimed<T> = T extends unknown ? Omit<T, 'atMs'> : never
 const show = (moment: Untimed<Moment>) => tell({ tell: 'moment', moment: { ...moment, atMs: monotonicMs() } as Moment })
 
-const recorder = reportFile === '' ? undefined : createRecorder(reportFile)
+const recorder = reportFile === undefined ? undefined : createRecorder(reportFile)
 
 /** Keys live in memory only. Alice takes no inbound role; Bob lets nobody in but her. */
 const openNode = (): Promise<Node> =>
   createNode({
-    identity: { seed: randomBytes(32) }, name: role, mqtt: [broker], stun: [], ntp: [],
-    ...(role === 'alice' ? { inbound: false } : { allow: [peerId] }),
+    identity: { seed: randomBytes(32) }, name: role, mqtt: [broker], stun, ntp: [],
+    ...(role === 'alice' ? { inbound: false } : { allow: peerId === undefined ? [] : [peerId] }),
     inspect(event) {
       recorder?.inspect(event)
       const seen = glimpse(event)
@@ -82,6 +84,12 @@ async function receive(node: Node, file: string): Promise<void> {
   tell({ tell: 'done', file: { ...(await digestOf(file)), elapsedMs: monotonicMs() - startedAtMs } })
 }
 
+/** Undefined where the world sees our own address, or nobody was asked. */
+function natOf({ interfaces }: NetworkSummary): Nat | undefined {
+  const one = interfaces.find(({ external, local }) => external !== null && external !== local)
+  return one && { local: one.local, external: one.external ?? '', mapping: one.tcp.mapping, filtering: one.tcp.filtering }
+}
+
 async function stop(node: Node): Promise<void> {
   await node.close()
   await recorder?.close()
@@ -95,8 +103,10 @@ try {
     const work = request.ask === 'send' ? send(node, request) : request.ask === 'receive' ? receive(node, request.file) : stop(node)
     work.catch((error: unknown) => fail(error))
   })
-  const { listenPort } = await firstValueFrom(node.network$)
-  tell({ tell: 'online', id: node.id, address: node.address, port: listenPort })
+  await node.settled()
+  const network = await firstValueFrom(node.network$)
+  const nat = natOf(network)
+  tell({ tell: 'online', id: node.id, address: node.address, port: network.listenPort, ...(nat !== undefined && { nat }) })
 } catch (error) {
   fail(error)
 }

@@ -24,6 +24,7 @@ export interface CandidateMoment {
   readonly strategy: string
   readonly scope: Scope
   readonly family: Family
+  readonly method?: string
   readonly local: string
   readonly remote: string
   readonly status: CandidateStatus
@@ -35,6 +36,18 @@ export interface Transferred {
   readonly bytes: number
   readonly sha256: string
   readonly elapsedMs: number
+}
+
+/** What a node's process is started with. */
+export interface NodeSetup {
+  readonly role: Role
+  readonly folder: string
+  readonly broker: string
+  readonly stun: readonly string[]
+  /** Whom Bob lets in. */
+  readonly peerId?: string
+  /** `--report` of this node. */
+  readonly reportFile?: string
 }
 
 /** What the demo asks of a node's process. */
@@ -49,9 +62,17 @@ export interface Reason {
   readonly advice: string
 }
 
+/** What STUN found between a node and the internet. */
+export interface Nat {
+  readonly local: string
+  readonly external: string
+  readonly mapping: string
+  readonly filtering: string
+}
+
 /** What a node's process tells the demo. */
 export type Report =
-  | { readonly tell: 'online'; readonly id: string; readonly address: string; readonly port: number }
+  | { readonly tell: 'online'; readonly id: string; readonly address: string; readonly port: number; readonly nat?: Nat }
   | { readonly tell: 'dialled'; readonly session: string; readonly atMs: number }
   | { readonly tell: 'moment'; readonly moment: Moment }
   | { readonly tell: 'connected'; readonly path: PipePath; readonly elapsedMs: number }

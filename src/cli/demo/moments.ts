@@ -37,6 +37,6 @@ function ofStart(id: string | undefined, input: unknown): Glimpse | undefined {
 }
 
 /** The part of a candidate that is shown. */
-export const candidateMoment = ({ id, strategy, scope, family, local, remote, status, error }: CandidateRecord): CandidateMoment => ({
-  id, strategy, scope, family, local, remote, status, ...(error !== undefined && { code: error.code }),
+export const candidateMoment = ({ id, strategy, scope, family, method, local, remote, status, error }: CandidateRecord): CandidateMoment => ({
+  id, strategy, scope, family, ...(method !== undefined && { method }), local, remote, status, ...(error !== undefined && { code: error.code }),
 })

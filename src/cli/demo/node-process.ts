@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ThroughlineError, type Failure } from '../../errors/index.js'
-import type { Report, Request, Role } from './messages.js'
+import type { NodeSetup, Report, Request, Role } from './messages.js'
 
 type Told<T extends Report['tell']> = Extract<Report, { readonly tell: T }>
 
@@ -14,13 +14,9 @@ const longestFolder = 40
 
 /** How a node's process is started. */
 export interface NodeProcessOptions {
-  readonly role: Role
-  readonly folder: string
-  readonly broker: string
-  /** Whom Bob lets in. */
-  readonly peerId?: string
-  /** `--report` of this node. */
-  readonly reportFile?: string
+  readonly setup: NodeSetup
+  /** What goes before its command. */
+  readonly prefix: readonly string[]
   readonly onReport: (report: Report) => void
 }
 
@@ -45,10 +41,12 @@ export class NodeProcess {
   /** Resolves when the process is gone. */
   readonly gone: Promise<void>
 
-  constructor({ role, folder, broker, peerId = '', reportFile = '', onReport }: NodeProcessOptions) {
+  constructor({ setup, prefix, onReport }: NodeProcessOptions) {
+    const { role, folder } = setup
     this.#role = role
     const temp = folder.length > longestFolder ? {} : { TMPDIR: folder, TEMP: folder, TMP: folder }
-    this.#child = fork(entry, [role, folder, broker, peerId, reportFile], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: { ...process.env, ...temp } })
+    const [execPath = process.execPath, ...execArgv] = [...prefix, process.execPath, ...process.execArgv]
+    this.#child = fork(entry, [JSON.stringify(setup)], { execPath, execArgv, stdio: ['ignore', 'ignore', 'inherit', 'ipc'], env: { ...process.env, ...temp } })
     this.gone = new Promise(resolve => {
       const onEnd = (how: string) => {
         this.#over ??= new ThroughlineError('ERR_INTERNAL', `the process of ${role} ended early (${how})`)

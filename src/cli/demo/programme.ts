@@ -4,8 +4,9 @@ import type { Strategy } from '../../../machines/strategies.js'
 import type { Failure } from '../../errors/index.js'
 import { roundMs, shortId, showMs } from '../describe.js'
 import type { Output } from '../output.js'
-import { monotonicMs, type Moment, type Reason, type Report, type Role, type Transferred } from './messages.js'
-import { screenOf, type Screen } from './screen.js'
+import { monotonicMs, type Moment, type Nat, type Reason, type Report, type Role, type Transferred } from './messages.js'
+import type { Place } from './place.js'
+import { screenOf, type Screen } from '../screen.js'
 import type { Stage } from './stage.js'
 import { megabytesPerSecond, rateText, sizeText, tellMoment, timelineRow } from './story.js'
 import { Timeline } from './timeline.js'
@@ -21,6 +22,7 @@ export interface TransferResult {
 const titles: Readonly<Record<Strategy, string>> = {
   direct: 'alice dials bob',
   reverse: 'alice asks bob, through the broker, to dial her',
+  punch: 'neither lets the other in, so both dial at one moment',
 }
 
 /** What the audience sees: lines for people, events for programs (docs/cli.md). */
@@ -38,8 +40,9 @@ export class Programme {
     this.#screen = screenOf(stdout)
   }
 
-  open(): void {
-    this.#print(`${this.#screen.paint('bold', 'Throughline')}  two nodes on this machine, each in a process of its own\n`)
+  open({ title, text }: Place): void {
+    const blank = this.#nodes.size === 0 ? '' : '\n'
+    this.#print(`${blank}${this.#screen.paint('bold', title)}  ${this.#screen.wrap(text, 4, title.length + 2)}\n`)
   }
 
   /** What a node's process tells. */
@@ -63,13 +66,18 @@ export class Programme {
     }
   }
 
-  introduce(stage: Stage, mebibytes: number): void {
-    const { brokerUrl, sha256 } = stage
-    this.#output.event('infra', { mqtt: [brokerUrl], ws: [] })
-    for (const [node, { id, address, port }] of this.#nodes) this.#output.event('online', { node, pid: stage.pid(node), id, address, listenPort: port, degraded: [] })
-    this.#fact('broker', `${brokerUrl}, in this process`)
-    for (const [node, { id, port }] of this.#nodes) this.#fact(node, `${shortId(id)} in process ${stage.pid(node)}, listens on port ${port}`)
-    this.#fact('file', `${mebibytes} MiB of random bytes, sha256 ${shortDigest(sha256)}`)
+  introduce(stage: Stage, { broker, stun, facts }: Place): void {
+    this.#output.event('infra', { mqtt: [broker], ws: [], ...(stun.length > 0 && { stun }) })
+    for (const [node, { id, address, port, nat }] of this.#nodes) this.#output.event('online', { node, pid: stage.pid(node), id, address, listenPort: port, nat, degraded: [] })
+    for (const [name, text] of facts) this.#fact(name, text)
+    for (const [node, { id, port, nat }] of this.#nodes) this.#fact(node, `${shortId(id)} in process ${stage.pid(node)}, ${nat === undefined ? `listens on port ${port}` : natText(nat)}`)
+    this.#fact('file', `${sizeText(stage.bytes)} of random bytes, sha256 ${shortDigest(stage.sha256)}`)
+  }
+
+  /** In one line: a strategy that this machine cannot show. */
+  skip(strategy: Strategy, reason: string): void {
+    this.#output.event('skipped', { strategy, reason })
+    this.#print(`\n${this.#screen.wrap(`no ${strategy} through NATs here: ${reason}`, 0)}`)
   }
 
   announce(index: number, strategy: Strategy): void {
@@ -142,6 +150,8 @@ export class Programme {
 
 const isOutcome = (status: CandidateStatus): boolean => status !== 'dialling' && status !== 'securing' && status !== 'secured'
 
-const factColumns = 10
+const natText = ({ local, external, mapping, filtering }: Nat): string => `at ${local} behind a NAT, ${external} outside: mapping ${mapping}, filtering ${filtering}`
+
+const factColumns = 12
 
 const shortDigest = (digest: string): string => `${digest.slice(0, 16)}…`

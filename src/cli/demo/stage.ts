@@ -1,15 +1,13 @@
 import { join } from 'node:path'
 import type { Strategy } from '../../../machines/strategies.js'
-import { startBroker, type EmbeddedBroker } from '../../net/embedded-broker.js'
-import type { Report, Role, Transferred } from './messages.js'
+import type { NodeSetup, Report, Role, Transferred } from './messages.js'
 import { NodeProcess } from './node-process.js'
-import { makeWorkspace, writeRandomFile, type Workspace } from './workspace.js'
+import type { OpenPlace, Place } from './place.js'
+import { makeWorkspace, pieceBytes, writeRandomFile, type Workspace } from './workspace.js'
 
 /** What a run of the demo is made of. */
 export interface StageOptions {
   readonly mebibytes: number
-  /** Where Alice writes what her machines did. */
-  readonly reportFile?: string
   readonly signal: AbortSignal
   readonly onReport: (role: Role, report: Report) => void
 }
@@ -20,13 +18,13 @@ const onlineLimitMs = 20_000
 const transferLimitMs = 20_000
 const closeLimitMs = 1_500
 
-/** A broker in this process, two nodes in processes of their own, and a file. Whoever makes it tears it down; the end of this process does too. */
+/** A file, and a place with two nodes in processes of their own. Whoever makes it tears it down; the end of this process does too. */
 export class Stage {
   readonly #options: StageOptions
   readonly #workspace: Workspace = makeWorkspace()
   readonly #nodes = new Map<Role, NodeProcess>()
   readonly #onExit = () => this.#drop()
-  #broker: EmbeddedBroker | undefined
+  #place: Promise<Place> | undefined
   #bobAddress = ''
   #sha256 = ''
 
@@ -35,8 +33,9 @@ export class Stage {
     process.once('exit', this.#onExit)
   }
 
-  get brokerUrl(): string {
-    return this.#broker?.url ?? ''
+  /** Of the file. */
+  get bytes(): number {
+    return this.#options.mebibytes * pieceBytes
   }
 
   /** Of the file as it was made. */
@@ -48,16 +47,21 @@ export class Stage {
     return this.#nodes.get(role)?.pid ?? 0
   }
 
-  /** Resolves when both nodes are online and the file is there. Rejects with what a node says, or the signal's reason. */
-  async set(): Promise<void> {
+  /**
+   * Opens a place, once the one before is cleared. Resolves when both nodes are online there and the file is made. Rejects with
+   * what `open` or a node says, or the signal's reason. Into the report file goes what Alice's machines do.
+   */
+  async set(open: OpenPlace, reportFile?: string): Promise<Place> {
     const { mebibytes, signal } = this.#options
-    const writing = writeRandomFile(this.#file('sent'), mebibytes, signal)
+    const writing = this.#sha256 === '' ? writeRandomFile(this.#file('sent'), mebibytes, signal) : Promise.resolve(this.#sha256)
     writing.catch(() => {})
-    this.#broker = await startBroker({ signal })
-    const { id } = await this.#start('alice').told('online', onlineLimitMs)
-    const { address } = await this.#start('bob', id).told('online', onlineLimitMs)
+    this.#place = open({ folder: this.#workspace.folder, signal })
+    const place = await this.#place
+    const { id } = await this.#start('alice', place, { ...(reportFile !== undefined && { reportFile }) }).told('online', onlineLimitMs)
+    const { address } = await this.#start('bob', place, { peerId: id }).told('online', onlineLimitMs)
     this.#bobAddress = address
     this.#sha256 = await writing
+    return place
   }
 
   /** Sends the file through a pipe made by one strategy. Rejects with what either node, or the time limit, says. */
@@ -74,19 +78,25 @@ export class Stage {
     return { sent: told.file, received: received.file, told }
   }
 
-  /** Lets the nodes close before the rest goes. */
-  async close(): Promise<void> {
+  /** Lets the nodes close before the place goes; the file stays. */
+  async clear(): Promise<void> {
     await Promise.all([...this.#nodes.values()].map(node => node.stop(closeLimitMs)))
-    await this.tearDown()
+    await this.#closePlace()
   }
 
   /** At once: resolves when no process, file or socket is left. Idempotent, never rejects. */
   async tearDown(): Promise<void> {
     this.#drop()
     await Promise.all([...this.#nodes.values()].map(node => node.gone))
-    await this.#broker?.close()
+    await this.#closePlace()
     this.#workspace.remove()
     process.off('exit', this.#onExit)
+  }
+
+  /** One that is only being opened is waited for: with the signal it gives up. */
+  async #closePlace(): Promise<void> {
+    const place = await this.#place?.catch(() => undefined)
+    await place?.close()
   }
 
   #drop(): void {
@@ -94,13 +104,11 @@ export class Stage {
     this.#workspace.remove()
   }
 
-  #start(role: Role, peerId?: string): NodeProcess {
-    const { signal, reportFile, onReport } = this.#options
+  #start(role: Role, { broker, stun, prefix }: Place, more: Pick<NodeSetup, 'peerId' | 'reportFile'>): NodeProcess {
+    const { signal, onReport } = this.#options
     signal.throwIfAborted()
-    const node = new NodeProcess({
-      role, folder: this.#workspace.folder, broker: this.brokerUrl, onReport: report => onReport(role, report),
-      ...(peerId !== undefined && { peerId }), ...(reportFile !== undefined && role === 'alice' && { reportFile }),
-    })
+    const setup = { role, folder: this.#workspace.folder, broker, stun, ...more }
+    const node = new NodeProcess({ setup, prefix: prefix(role), onReport: report => onReport(role, report) })
     this.#nodes.set(role, node)
     return node
   }

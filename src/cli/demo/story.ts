@@ -1,6 +1,6 @@
 import { showMs } from '../describe.js'
 import type { CandidateMoment, Moment, Role, Signal } from './messages.js'
-import type { Screen } from './screen.js'
+import type { Screen } from '../screen.js'
 
 /** What a moment says, and how it is to look. */
 export interface Line {
@@ -12,7 +12,7 @@ const signalTexts: Readonly<Record<Signal, string>> = {
   'offer.published': 'offer is with the broker, sealed to bob',
   'offer.received': 'offer opened: alice asks for a pipe',
   'offer.acknowledged': 'offer acknowledged by bob',
-  'answer.sent': 'answers with where he listens',
+  'answer.sent': 'answers with where he can be reached',
   'answer.received': 'answer received',
   'open.received': 'OPEN received: alice has chosen this channel',
 }
@@ -31,11 +31,11 @@ export function tellMoment(moment: Moment): Line {
   }
 }
 
-function tellCandidate({ strategy, scope, family, local, remote, status, code }: CandidateMoment): Line {
+function tellCandidate({ strategy, scope, family, method, local, remote, status, code }: CandidateMoment): Line {
   const way = `${local} → ${remote}`
   switch (status) {
     case 'dialling':
-      return { text: `${strategy} candidate ${way} (IPv${family}, ${scope}): dialling`, mood: 'plain' }
+      return { text: `${strategy} candidate ${way} (${[`IPv${family}`, scope, ...(method === undefined ? [] : [method])].join(', ')}): dialling`, mood: 'plain' }
     case 'securing':
       return { text: `${strategy} candidate ${way}: connected, TLS begins`, mood: 'plain' }
     case 'secured':

@@ -26,7 +26,8 @@ export function makeWorkspace(): Workspace {
   }
 }
 
-const pieceBytes = 1_024 ** 2
+/** A file is made and read in pieces of this size. */
+export const pieceBytes = 1_024 ** 2
 
 /** Writes `mebibytes` of random bytes; resolves to the digest of what it wrote. Rejects when the folder is gone. */
 export async function writeRandomFile(path: string, mebibytes: number, signal: AbortSignal): Promise<string> {
