@@ -32,11 +32,11 @@ export const rowRunners: ReadonlyMap<string, RowRunner> = new Map<string, RowRun
   ['in-a-row', runInARow],
 ])
 
-const onceMore = { burst: 50, inARow: 100, warmUp: 20 } as const
+const counts = { burst: 50, inARow: 100, warmUp: 20 } as const
 /** Closed sessions are remembered for a minute. */
 const forgottenMs = 75_000
-/** Per dial: less than any record of an attempt. */
-const leakBytesPerDial = 1_024
+/** Letters and offers are remembered up to a bound, 2 to 3 kB a dial until then; a machine of an attempt that is not let go has more. */
+const leakBytesPerDial = 4_096
 
 async function runScenario({ name, about, pairs, times, field: differs, bounds }: Scenario, measuring: Measuring): Promise<Row> {
   const { runs, strategies, atOnce } = measuring
@@ -96,11 +96,11 @@ async function runAtOnce(measuring: Measuring): Promise<Row> {
   const trials: Trial[] = []
   await withField({ kinds: ['masquerade', 'port-restricted', 'masquerade-rst'].map(kindOf) }, measuring, async field => {
     for (const [from, to] of pairs) {
-      for (const early of [false, true]) trials.push(...(await field.dialMany({ from, to, strategies: measuring.strategies, early }, onceMore.burst)))
+      for (const early of [false, true]) trials.push(...(await field.dialMany({ from, to, strategies: measuring.strategies, early }, counts.burst)))
     }
   })
   trials.forEach(measuring.onTrial)
-  return rowOf({ name: 'at-once', about: `${onceMore.burst} at once between two nodes`, pairs: pairs.map(pair => pair.join(' x ')).join(', '), trials, bounds: { share: 1 }, notes: [] })
+  return rowOf({ name: 'at-once', about: `${counts.burst} at once between two nodes`, pairs: pairs.map(pair => pair.join(' x ')).join(', '), trials, bounds: { share: 1 }, notes: [] })
 }
 
 /** 1,000 in a row at 10 runs; what both processes hold is compared. */
@@ -114,9 +114,9 @@ async function runInARow(measuring: Measuring): Promise<Row> {
       const jobs = Array.from({ length: count }, (_, run): Job => ({ from: kind.name, to: kind.name, strategies: measuring.strategies, early: run % 2 === 1 }))
       await runJobs(field, jobs, { ...measuring, atOnce: 1, onTrial })
     }
-    await dial(measuring.runs * onceMore.warmUp, () => {})
+    await dial(measuring.runs * counts.warmUp, () => {})
     const before = await heldByAll(nodes)
-    await dial(measuring.runs * onceMore.inARow, trial => {
+    await dial(measuring.runs * counts.inARow, trial => {
       trials.push(trial)
       measuring.onTrial(trial)
     })

@@ -37,6 +37,8 @@ export const attemptSetup = setup({
     isWorthAsking: ({ context: { known, signalling } }) => (known?.brokers.length ?? 0) > 0 && !signalling.gaveUp,
     /** A direct dial is out that a near peer answers sooner than any message. */
     isDirectOut: ({ context }) => context.running.includes('direct') && context.known?.endpoints !== undefined,
+    /** The last pipe came up by a strategy that needs one. */
+    isOfferPromising: ({ context }) => context.deferred.some(strategy => strategy === context.known?.remembered?.strategy),
     isDirectComingUp: ({ context }) => isDirectComingUp(context.candidates),
     /** The round has no punch, or its ports are at hand. */
     arePortsKnown: ({ context }) => context.punch !== undefined || !context.running.includes('punch'),

@@ -1,6 +1,7 @@
 import type { CallbackActorLogic, ErrorActorEvent, PromiseActorLogic } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import type { ClockOffset } from '../../src/nat/clock-estimate.js'
+import type { ProvenPath } from '../../src/nat/path-memory.js'
 import type { Role } from '../../src/protocol/frames.js'
 import type { InterfaceRecord } from '../../src/protocol/interface-record.js'
 import type { CandidateRecord } from '../shared/candidate.types.js'
@@ -14,6 +15,8 @@ export interface PeerTarget {
   readonly endpoints: PeerEndpoints | undefined
   /** Brokers (credential-free URLs) the peer can be asked by; empty = no signalling. */
   readonly brokers: readonly string[]
+  /** How the last pipe to it from this network came up, where that is worth knowing. */
+  readonly remembered?: ProvenPath
 }
 
 /** What an attempt starts from. */

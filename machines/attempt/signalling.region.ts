@@ -12,10 +12,10 @@ export const signallingRegion = attemptSetup.createStateConfig({
   initial: 'choosing',
   states: {
     choosing: {
-      description: 'The responder answers, the initiator offers, after direct dials; without brokers, or after a round in vain, there is nobody to ask.',
+      description: 'The responder answers, the initiator offers, after direct dials unless an offer led to the last pipe; without brokers, or after a round in vain, there is nobody to ask.',
       always: [
         { guard: not('isInitiator'), target: 'preparing' },
-        { guard: and(['isWorthAsking', 'isDirectOut']), target: 'holding' },
+        { guard: and(['isWorthAsking', 'isDirectOut', not('isOfferPromising')]), target: 'holding' },
         { guard: 'isWorthAsking', target: 'preparing' },
         { target: 'silent' },
       ],

@@ -28,7 +28,8 @@ export function createCandidateActors({ channels, clock, reach, serve }: Candida
     const { candidate: { remote: text, bind, deadlineAtMs = Number.POSITIVE_INFINITY }, role } = input
     let outgoing: ChannelInProgress
     try {
-      const remote = parseEndpoint(text)
+      // a volley that only listens has no remote port yet
+      const remote = input.volley === undefined ? parseEndpoint(text) : { host: input.volley.remoteHost, port: input.volley.remotePorts[0] ?? 0 }
       if (remote === undefined) throw new ThroughlineError('ERR_INTERNAL', 'no endpoint')
       const timeoutMs = Math.max(defaults.dial.minTimeoutMs, Math.min(input.timeoutMs, deadlineAtMs - clock.now()))
       outgoing = reach({ ...input, remote, bind, timeoutMs })

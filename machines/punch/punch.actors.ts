@@ -1,10 +1,12 @@
 import { fromCallback, fromPromise } from 'xstate'
 import { defaults } from '../../src/config/defaults.js'
 import type { OwnAddress } from '../../src/nat/dial-plan.js'
+import type { ProvenPath } from '../../src/nat/path-memory.js'
 import { planVolleys, type PunchPlan } from '../../src/nat/punch/plan-volleys.js'
 import type { PunchSite, Volley } from '../../src/nat/punch/volley.js'
 import type { Clock } from '../../src/net/clock.js'
 import { formatEndpoint } from '../../src/protocol/endpoint.js'
+import type { InterfaceRecord } from '../../src/protocol/interface-record.js'
 import type { Candidate, CandidateRecord } from '../shared/candidate.types.js'
 import { promptly } from '../shared/promptly.js'
 import type { Aim, AimInput, PortsLogic, TakeAimLogic } from './punch.types.js'
@@ -24,11 +26,13 @@ export interface PunchResources {
   /** Allowed, a contact, or accepted by the application's `authorize`. */
   readonly isKnown: (peerId: string) => boolean
   readonly birthday: 'auto' | 'off'
+  /** How the last pipe between our network and that of the peer came up, which shows in what it states. */
+  readonly proven: (peerId: string, peer: readonly InterfaceRecord[]) => ProvenPath | undefined
   readonly hold: () => PunchHold
 }
 
 /** Actors for `punchMachine.provide`. */
-export function createPunchActors({ clock, own, isKnown, birthday, hold }: PunchResources) {
+export function createPunchActors({ clock, own, isKnown, birthday, proven, hold }: PunchResources) {
   const ports: PortsLogic = fromCallback(({ sendBack, receive }) => {
     const held = hold()
     const stop = new AbortController()
@@ -57,6 +61,8 @@ export function createPunchActors({ clock, own, isKnown, birthday, hold }: Punch
     const plan = planVolleys({
       role: input.role, mine: input.sites, theirs: input.peer, own: own(), isSameMachine: input.isSameMachine, mayDialPrivate: isFree,
       birthday: birthday === 'off' ? 'off' : isFree ? 'full' : 'small',
+      // if it has led nowhere, all is tried as ever
+      proven: input.planned.length === 0 ? proven(input.peerId, input.peer) : undefined,
     })
     return toAim(plan, input, clock.now(), isFree ? defaults.punch.maxVolleys : defaults.punch.strangerVolleys)
   }

@@ -87,6 +87,8 @@ export const defaults = {
     stepsBeyondAim: 6,
     /** External ports that lie closer together than this are of one block; carriers give 256 to 2,048 (RFC 7422). Chance puts ten ports of all so close together once in 10^9. */
     maxBlock: 4_096,
+    /** So many ports of a block are enough for a birthday punch: 1,024 SYNs reach a quarter of the largest, and all of most. */
+    blockPorts: 24,
     /** From a port of a new block its others are looked for so far, at least. */
     minReach: 512,
     /** A birthday punch: so many ports of a side whose NAT chooses at random, */
@@ -129,6 +131,17 @@ export const defaults = {
     maxCommitMs: 5 * second,
     /** Updates and commits that are heard in one attempt: each round has one of each, and some that come late. */
     maxLetters: 32,
+  },
+  /** What is remembered of how pipes came up, to be tried first. */
+  memory: {
+    /** Peers by networks of ours; a file of 20 kB. */
+    maxPaths: 256,
+    /** Routers are replaced, and what was best may be so no longer: then it is found out anew. */
+    maxAgeDays: 30,
+    /** The file is written at most so often, and when the node closes. */
+    writeEveryMs: minute,
+    /** A longer file is none of ours. */
+    maxFileBytes: 64 * kib,
   },
   /** The listening port, which anybody may dial. */
   listen: {

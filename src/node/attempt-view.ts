@@ -46,10 +46,13 @@ export class AttemptView implements Attempt {
     this.#entry.begin()
     const { sessionId, attemptId, protocol, strategies, mode, known, signalling, startedAtMs, candidates } = this.#context
     const elected = Object.values(candidates).find(({ status }) => status === 'elected')
+    const remembered = known?.remembered
+    const isTriedFirst = remembered !== undefined && strategies.some(strategy => strategy === remembered.strategy)
     return {
       session: sessionId, attempt: attemptId, protocol, strategies, mode, state: this.#state, startedAtMs,
       elapsedMs: (this.#endedAtMs ?? this.#clock.now()) - startedAtMs,
       ...(known !== undefined && { peerId: known.peerId }),
+      ...(isTriedFirst && { remembered }),
       signalling: {
         state: signalling.answered ? 'answered' : signalling.acknowledged ? 'acknowledged' : signalling.published ? 'published' : 'unused',
         brokers: known?.brokers ?? [],

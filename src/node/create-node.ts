@@ -2,7 +2,7 @@ import { ThroughlineError } from '../errors/index.js'
 import { publicServers } from '../config/public-servers.js'
 import { defaultIdentityPath, loadIdentity } from '../net/identity-file.js'
 import { parseBrokerUrl } from '../protocol/broker-url.js'
-import { identityFromSeed, type Identity } from '../protocol/identity.js'
+import { identityFromSeed } from '../protocol/identity.js'
 import { decodePeerId } from '../protocol/peer-id.js'
 import { Handlers } from './handlers.js'
 import { NodeCore } from './node-core.js'
@@ -18,16 +18,14 @@ export async function createNode(options: NodeOptions = {}): Promise<Node> {
   throwIfAborted(options.signal)
   const brokers = (options.mqtt ?? publicServers.mqtt).map(parseBrokerUrl)
   if (Array.isArray(options.allow)) for (const id of options.allow) decodePeerId(id)
-  const identity = await identityOf(options)
+  const { identity: given = defaultIdentityPath() } = options
+  const isFile = typeof given === 'string'
+  const identity = isFile ? await loadIdentity(given) : identityFromSeed(given.seed)
   throwIfAborted(options.signal)
   const handlers = new Handlers()
-  const core = new NodeCore({ identity, brokers, options, handler: protocol => handlers.get(protocol) })
+  const core = new NodeCore({ identity, pathsFile: isFile ? `${given}.paths` : undefined, brokers, options, handler: protocol => handlers.get(protocol) })
   const node = new ThroughlineNode(core, handlers, options)
   return abortable(node, options.signal)
-}
-
-function identityOf({ identity }: NodeOptions): Identity | Promise<Identity> {
-  return typeof identity === 'object' ? identityFromSeed(identity.seed) : loadIdentity(identity ?? defaultIdentityPath())
 }
 
 /** A node whose making is cancelled is closed again. */

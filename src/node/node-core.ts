@@ -28,11 +28,12 @@ import { BrokerPool } from './broker-pool.js'
 import { Dialler } from './dialler.js'
 import { Homes } from './homes.js'
 import { InboundSockets } from './inbound-sockets.js'
-import { interfaceRecords } from './local-endpoints.js'
+import { interfaceRecords, punchPlaces } from './local-endpoints.js'
 import { NetworkWatch } from './network-watch.js'
 import { exchangeOffer$, type ExchangeOptions } from './offer-exchange.js'
 import { OfferDesk } from './offer-desk.js'
 import { Openings, type OpeningsOptions } from './openings.js'
+import { PathMemory } from './path-memory.js'
 import { PeerBook } from './peer-book.js'
 import { PunchPorts } from './punch-ports.js'
 import { provideConnectionMachine } from './provide-machines.js'
@@ -46,6 +47,8 @@ import type { NodeOptions } from './types.js'
 /** What a node is made of. */
 export interface NodeCoreOptions {
   readonly identity: Identity
+  /** Where what worked is kept; undefined: only in memory. */
+  readonly pathsFile: string | undefined
   readonly brokers: readonly BrokerUrl[]
   readonly options: NodeOptions
   readonly handler: (protocol: string) => Handler | undefined
@@ -70,6 +73,7 @@ export class NodeCore {
   readonly #channels = new ResourceTable<Channel>('channel')
   readonly #mailroom: Mailroom
   readonly #peers: PeerBook
+  readonly #paths: PathMemory
   readonly #inbound: InboundSockets
   readonly #resolver: Resolver
   readonly #stunServers: StunServers
@@ -80,7 +84,7 @@ export class NodeCore {
   #stopPolling: (() => void) | undefined
   #isClosing = false
 
-  constructor({ identity, brokers, options, handler }: NodeCoreOptions) {
+  constructor({ identity, pathsFile, brokers, options, handler }: NodeCoreOptions) {
     const { clock } = this
     const inspect = options.inspect
     this.identity = identity
@@ -100,6 +104,9 @@ export class NodeCore {
     this.#stunServers = new StunServers(options.stun ?? publicServers.stun)
     this.network = new NetworkWatch({ servers: this.#stunServers, inspect })
     merge(this.time.changes$, this.network.changes$).subscribe(() => this.changes$.next())
+    this.#paths = new PathMemory({
+      identity, file: pathsFile, clock, own: () => punchPlaces(this.#own).map(one => ({ ...one, external: this.network.externalAt(one.address) })),
+    })
     const securer = new Securer(identity)
     this.#inbound = new InboundSockets(securer, {
       onOpen: (channel, hello, open) => (this.#isInbound ? openings.received(channel, hello, open) : channel.end()),
@@ -118,13 +125,15 @@ export class NodeCore {
     const openings: Openings = new Openings({
       registry: this.registry, channels: this.#channels, pool: this.windows, clock, handler, allowedUnasked,
       scopeOf: channel => (this.#isLocal(channel) ? 'local' : 'external'),
+      onProven: (peerId, path) => this.#paths.note(peerId, path),
     })
     this.#openDesk()
   }
 
   /** What an address says about a peer; undefined for an id, which has to be looked up. */
   knownTarget(peer: string): PeerTarget | undefined {
-    return this.#resolver.known(peer)
+    const target = this.#resolver.known(peer)
+    return target && this.#paths.recall(target)
   }
 
   get listenPort(): number {
@@ -144,6 +153,7 @@ export class NodeCore {
 
   async #open(): Promise<number> {
     const { interfaces, listenPort = 0 } = this.#options
+    const loaded = this.#paths.load()
     if (this.#isInbound) this.#lock = await takeInboundLock(this.identity.id)
     if (!this.#isClosing) {
       this.#listener = await listen({
@@ -151,6 +161,7 @@ export class NodeCore {
         ...(interfaces !== undefined && { hosts: this.#own.map(bindable) }),
       })
     }
+    await loaded
     if (this.#isClosing) throw new ThroughlineError('ERR_CANCELLED', 'the node was closed while it opened')
     this.#poll()
     this.time.start()
@@ -207,7 +218,7 @@ export class NodeCore {
     await Promise.all([...pipes, this.registry.idle()])
     this.homes.close()
     await this.#opening
-    await Promise.all([watched, this.#listener?.close(), this.pool.close(), this.#channels.disposeAll()])
+    await Promise.all([watched, this.#listener?.close(), this.pool.close(), this.#channels.disposeAll(), this.#paths.close()])
     await this.#lock?.release()
     this.changes$.complete()
   }
@@ -250,11 +261,12 @@ export class NodeCore {
       channels: this.#channels, clock, budget, access, handler,
       own: () => this.#own,
       birthday: this.#options.birthday ?? 'auto',
+      proven: (peerId, records) => this.#paths.between(peerId, records),
       hold: () => new PunchPorts({ network: this.network, servers: this.#stunServers, own: () => this.#own }),
       reach: request => dialler.reach(request),
       serve: (channel, hello) => this.#inbound.serve(channel, hello),
       awaitInbound: (hosts, signal) => this.#inbound.settledFrom(hosts, AbortSignal.any([signal, AbortSignal.timeout(defaults.attempt.offerHoldMs)])),
-      resolve: (sessionKey, signal) => this.#resolver.resolve(this.registry.get(sessionKey)?.facts.peer ?? '', signal),
+      resolve: async (sessionKey, signal) => this.#paths.recall(await this.#resolver.resolve(this.registry.get(sessionKey)?.facts.peer ?? '', signal)),
       offer$: (request, letters$) => exchangeOffer$(exchange, request, letters$),
       desk: () => this.#desk,
       session: key => this.registry.get(key)?.session,

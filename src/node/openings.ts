@@ -9,6 +9,7 @@ import type { ResourceTable } from '../net/resource-table.js'
 import type { Hello, Open, Role } from '../protocol/frames.js'
 import type { StrategyName } from '../protocol/strategy.js'
 import { SessionPipe } from '../streams/pipe/session-pipe.js'
+import type { PipePath } from '../streams/pipe/types.js'
 import { Session } from '../streams/session/session.js'
 import type { OpenEvent } from '../streams/session/types.js'
 import type { WindowPool } from '../streams/session/window-pool.js'
@@ -28,6 +29,8 @@ export interface OpeningsOptions {
   readonly allowedUnasked: (peerId: string, protocol: string) => readonly Strategy[] | undefined
   /** What is local to this node. */
   readonly scopeOf: (channel: Channel) => 'local' | 'external'
+  /** A way to a peer has proven good. */
+  readonly onProven: (peerId: string, path: PipePath) => void
 }
 
 /** OPEN and its answers (protocol 5): takes channels into the service of sessions, and shows their pipes. */
@@ -176,13 +179,15 @@ export class Openings {
 
   /** The pipe on its first path, or on another. */
   #show(entry: SessionEntry, session: Session, channel: Channel): SessionPipe {
-    const { clock, scopeOf } = this.#options
+    const { clock, scopeOf, onProven } = this.#options
     const { role, startedAtMs } = entry.facts
     const { family, local, remote, rttMs } = channel
     const { method } = channel.via ?? {}
-    const path = { strategy: strategyOf(channel, role), scope: scopeOf(channel), family, local, remote, rttMs, ...(method !== undefined && { method }) }
+    const path: PipePath = { strategy: strategyOf(channel, role), scope: scopeOf(channel), family, local, remote, rttMs, ...(method !== undefined && { method }) }
     if (entry.pipe === undefined) entry.show(new SessionPipe(session, path, clock.now() - startedAtMs))
     else entry.pipe.setPath(path)
+    // that a peer could dial us tells nothing of how we can reach it
+    if (role === 'initiator' || path.strategy === 'punch') onProven(channel.peerId, path)
     return entry.pipe!
   }
 }

@@ -24,7 +24,7 @@ import type { OfferDesk } from './offer-desk.js'
 import type { Openings } from './openings.js'
 
 /** What the machines of a connection are provided with. The registry and the desk need the machine themselves, so they come late. */
-export interface MachineParts extends CandidateResources, Pick<PunchResources, 'birthday' | 'hold'> {
+export interface MachineParts extends CandidateResources, Pick<PunchResources, 'birthday' | 'proven' | 'hold'> {
   readonly budget: Budget
   readonly access: Access
   readonly handler: (protocol: string) => Handler | undefined
@@ -60,14 +60,14 @@ export function provideConnectionMachine(parts: MachineParts): typeof connection
 }
 
 function provideAttempt(parts: MachineParts): typeof attemptMachine {
-  const { clock, own, access, budget, resolve, offer$, awaitInbound, birthday, hold } = parts
+  const { clock, own, access, budget, resolve, offer$, awaitInbound, birthday, proven, hold } = parts
   const isKnown = (peerId: string) => access.isKnown(peerId)
   const candidate = candidateMachine.provide({ actors: createCandidateActors(parts) })
   const dialActors = {
     ...createDialActors({ clock, own, awaitInbound, isKnown, strangerDials: budget.strangerDialsPerOffer, maxCandidates: defaults.dial.maxCandidates, timeoutMs: defaults.dial.timeoutMs }),
     candidate,
   }
-  const punchActors = { ...createPunchActors({ clock, own, isKnown, birthday, hold }), candidate }
+  const punchActors = { ...createPunchActors({ clock, own, isKnown, birthday, proven, hold }), candidate }
   const { actors, actions } = createAttemptActors({
     resolve,
     offer$,

@@ -103,7 +103,7 @@ export class SessionRegistry {
       role: 'initiator', sessionKey: key, peerId: undefined, protocol,
       attempt: { role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, startedAtMs, policy, ...attempt, ...(target !== undefined && { target }) },
     })
-    if (outgoing === undefined || inspect !== undefined) entry.begin()
+    if (outgoing === undefined || inspect !== undefined || target?.remembered !== undefined) entry.begin()
     else clock.after(defaults.attempt.headStartMs, () => (outgoing.isConnected ? entry.beginSoon() : entry.begin()))
     return entry
   }

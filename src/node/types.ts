@@ -4,6 +4,7 @@ import type { CandidateRecord, Verdict } from '../../machines/shared/candidate.t
 import type { AttemptMode, Strategy } from '../../machines/strategies.js'
 import type { ErrorCode, Failure } from '../errors/index.js'
 import type { InterfaceProfile } from '../nat/nat-profile.js'
+import type { ProvenPath } from '../nat/path-memory.js'
 import type { ConnectionState, Pipe } from '../streams/pipe/types.js'
 
 export type { ConnectionState, Messages, Pipe, PipePath, PipeStats, Scope } from '../streams/pipe/types.js'
@@ -65,6 +66,8 @@ export interface AttemptReport {
   readonly session: string
   readonly attempt: string
   readonly peerId?: string
+  /** How the last pipe to the peer from this network came up; this is tried first. Absent where nothing is known, or direct dials led to it, which are always made first. */
+  readonly remembered?: ProvenPath
   readonly protocol: string
   readonly strategies: readonly Strategy[]
   readonly mode: AttemptMode

@@ -5,6 +5,7 @@ import type { InterfaceRecord } from '../../protocol/interface-record.js'
 import { isSameHost } from '../../protocol/stun/ip-bytes.js'
 import { planDials, type OwnAddress, type PlannedDial } from '../dial-plan.js'
 import { ipScope, isInPrefix } from '../ip-scope.js'
+import type { ProvenPath } from '../path-memory.js'
 import { hasToForetell, tacticsFor, type BirthdayBudget, type Tactic } from './tactics.js'
 import type { PunchMethod, PunchSite, Volley } from './volley.js'
 
@@ -20,6 +21,8 @@ export interface PunchPlanInput {
   /** As for `planDials`. */
   readonly mayDialPrivate: boolean
   readonly birthday: BirthdayBudget
+  /** What led to the last pipe between these networks comes first. */
+  readonly proven?: ProvenPath | undefined
 }
 
 /** What is left out, and why. */
@@ -40,7 +43,7 @@ export interface PunchPlan {
 
 /**
  * Pairs our sites with the endpoints of the peer's, best first: this machine and our links, external, private elsewhere; IPv6 before IPv4
- * in each. What may be dialled is what `planDials` says. The peer, by the same records, plans its part.
+ * in each, or the family that is proven. What may be dialled is what `planDials` says. The peer, by the same records, plans its part.
  */
 export function planVolleys(input: PunchPlanInput): PunchPlan {
   const volleys: Volley[] = []
@@ -80,11 +83,11 @@ interface Target extends Omit<PlannedDial, 'bind'> {
 const places = ['local', 'external', 'routed'] as const
 
 /** Each stated endpoint once, best first. Ports of this machine that were stated by other addresses are none to punch to. */
-function targetsOf({ theirs, own, isSameMachine, mayDialPrivate }: PunchPlanInput): readonly Target[] {
+function targetsOf({ theirs, own, isSameMachine, mayDialPrivate, proven }: PunchPlanInput): readonly Target[] {
   const dials = planDials({ interfaces: theirs, own, isSameMachine, mayDialPrivate })
   const names = dials.map(({ remote }) => formatEndpoint(remote))
   const targets = dials.filter((_, index) => names.indexOf(names[index] ?? '') === index).flatMap(dial => placed(dial, theirs))
-  const rank = ({ place, family }: Target): number => 2 * places.indexOf(place) + (family === 6 ? 0 : 1)
+  const rank = ({ place, family }: Target): number => 2 * places.indexOf(place) + (family === (proven?.family ?? 6) ? 0 : 1)
   return targets.sort((a, b) => rank(a) - rank(b))
 }
 
@@ -111,8 +114,8 @@ function sitesFor({ remote, family, scope }: Target, { mine, own }: PunchPlanInp
   return sites.filter(({ host }) => own.some(one => one.address === host && isOnLink(one)))
 }
 
-function tacticsAt({ place, remote, record }: Target, site: PunchSite, { role, birthday }: PunchPlanInput): readonly Tactic[] {
-  if (place === 'external') return tacticsFor({ site, record, remote, role, birthday })
+function tacticsAt({ place, remote, record }: Target, site: PunchSite, { role, birthday, proven }: PunchPlanInput): readonly Tactic[] {
+  if (place === 'external') return tacticsFor({ site, record, remote, role, birthday, proven: proven?.method })
   const { local } = site.record
   // no NAT in between; whoever states no port can't be met there
   if (local === undefined) return []

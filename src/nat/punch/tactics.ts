@@ -6,9 +6,9 @@ import { isSameHost } from '../../protocol/stun/ip-bytes.js'
 import { unknownProfile } from '../enumeration/classify.js'
 import { letsAnyPortIn, mobility, pairOutcome, type NatTraits } from '../nat-compatibility.js'
 import { portsAround } from './aim.js'
-import type { PunchSite, Volley } from './volley.js'
+import type { PunchMethod, PunchSite, Volley } from './volley.js'
 
-const { birthdayPorts, birthdaySyns, birthdaySmall, birthdaySynsPerSecond, birthdayRefusedWaitMs, listenQuietMs } = defaults.punch
+const { birthdayPorts, birthdaySyns, birthdaySmall, birthdaySynsPerSecond, birthdayRefusedWaitMs, blockPorts, listenQuietMs, maxBlock } = defaults.punch
 
 /** How much a birthday punch may cost; `off`: as if there were none. */
 export type BirthdayBudget = 'full' | 'small' | 'off'
@@ -26,17 +26,21 @@ export interface Meeting {
   readonly remote: Endpoint
   readonly role: Role
   readonly birthday: BirthdayBudget
+  /** How the last pipe between the two networks came up. */
+  readonly proven?: PunchMethod | undefined
 }
 
 /** A volley but for where it goes. */
 export type Tactic = Omit<Volley, 'scope' | 'family' | 'host' | 'remoteHost'>
 
 /** What our side does; the peer's, from the same two records, does its part. */
-export function tacticsFor({ site, record, remote, role, birthday }: Meeting): readonly Tactic[] {
-  const [ours, theirs] = [site.record.nat ?? unknownProfile, record.nat ?? unknownProfile]
+export function tacticsFor({ site, record, remote, role, birthday, proven }: Meeting): readonly Tactic[] {
+  const nats: readonly [NatTraits, NatTraits] = [site.record.nat ?? unknownProfile, record.nat ?? unknownProfile]
+  const { method } = pairOutcome(...nats)
+  const [ours, theirs] = method === proven ? [strict(nats[0]), strict(nats[1])] : nats
   const isKept = mobility(ours) === 'kept'
   const one: Tactic = { method: 'mapping', localPorts: site.localPorts.slice(0, 1), remotePorts: [remote.port], delayMs: 0 }
-  switch (pairOutcome(ours, theirs).method) {
+  switch (method) {
     case 'listen': {
       const listening: Tactic = { ...one, method: 'listen', listenMs: Infinity }
       // a SYN of ours to the peer would leave by another mapping, and stand in the way of the peer's by this one
@@ -45,11 +49,14 @@ export function tacticsFor({ site, record, remote, role, birthday }: Meeting): r
     case 'predicted':
       return [isKept ? aimAround(one, ours, record) : { ...one, method: 'predicted', ...foretoldPart(site, ours, theirs) }]
     case 'birthday':
-      return mobility(ours) === 'random' ? spread(one, theirs, birthdays[birthday].ports) : [shoot(one, site, record, ours, birthdays[birthday].syns)]
+      return mobility(ours) === 'random' ? spread(one, theirs, portsFrom(site, birthdays[birthday].ports)) : [shoot(one, site, record, ours, birthdays[birthday].syns)]
     default:
       return [isKept && isSameHost(site.record.external?.host ?? '', remote.host) ? { ...one, method: 'hairpin' } : one]
   }
 }
+
+/** A filter that nobody knows; the last pipe did not come up by listening first, so that need not be tried again. */
+const strict = (nat: NatTraits): NatTraits => (nat.filtering === 'unknown' ? { ...nat, filtering: 'address-and-port-dependent' } : nat)
 
 /** Whether the punch of two sites rests on a port that has to be foretold; both sides find the same. */
 export function hasToForetell({ nat: ours = unknownProfile }: InterfaceRecord, { nat: theirs = unknownProfile }: InterfaceRecord): boolean {
@@ -86,6 +93,9 @@ function shoot(one: Tactic, site: PunchSite, { range }: InterfaceRecord, { alloc
     ...(filtering === 'unknown' && { listenMs: listenQuietMs }),
   }
 }
+
+/** Of a block, whose ports the peer can try all, a few are enough: a carrier gives its customer no more than that block. */
+const portsFrom = ({ record: { range } }: PunchSite, ports: number): number => (range !== undefined && range[1] - range[0] < 2 * maxBlock ? Math.min(ports, blockPorts) : ports)
 
 /** Many ports at one mapping. Where its filter may ask for our address only, one of them tries that first. */
 function spread(one: Tactic, { filtering }: NatTraits, ports: number): readonly Tactic[] {

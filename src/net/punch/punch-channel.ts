@@ -107,7 +107,7 @@ export class PunchChannel implements ChannelInProgress {
   }
 
   async #secure({ socket, rttMs = Number.POSITIVE_INFINITY, onHangUp }: Arrival): Promise<void> {
-    const { role, peerId, sessionKey, volley: { method } } = this.#request
+    const { role, peerId, sessionKey, volley: { method, listenMs } } = this.#request
     const { signal } = this.#stop
     const limit = { timeoutMs: defaults.dial.secureTimeoutMs, signal }
     const startedAtMs = this.#clock.now()
@@ -119,7 +119,9 @@ export class PunchChannel implements ChannelInProgress {
       const channel = new Channel({ ...secured, rttMs: Math.min(rttMs, secured.rttMs) })
       if (signal.aborted) return channel.end()
       channel.owner = sessionKey
-      channel.via = { strategy: 'punch', method }
+      // what came in while its port listened first needed none of the SYNs after that
+      const isByListening = rttMs === Number.POSITIVE_INFINITY && listenMs !== Number.POSITIVE_INFINITY
+      channel.via = { strategy: 'punch', method: isByListening ? 'listen' : method }
       if (isClient) return this.#greet(channel)
       readHello(channel, { ...limit, timeoutMs: Math.max(1, limit.timeoutMs - (this.#clock.now() - startedAtMs)) }, hello => this.#judge(channel, hello))
     } catch (error) {

@@ -1,4 +1,5 @@
 import { defaults } from '../../config/defaults.js'
+import { drawPorts } from '../../nat/punch/draw-ports.js'
 import type { Volley } from '../../nat/punch/volley.js'
 import { isSameHost } from '../../protocol/stun/ip-bytes.js'
 import type { Clock } from '../clock.js'
@@ -38,7 +39,8 @@ export interface VolleyCounts {
 
 /** A pair of ports that is tried. */
 interface Shot {
-  readonly localPort: number
+  /** 0 until the kernel has chosen. */
+  localPort: number
   readonly remotePort: number
   /** Sends again after a refusal. */
   readonly isSteady: boolean
@@ -51,6 +53,13 @@ interface Shot {
   cancel?: () => void
 }
 
+/** A local port of the volley, and its first shot. */
+interface Row {
+  readonly localPort: number
+  readonly pairs: readonly number[]
+  shot?: Shot
+}
+
 /** The sockets of one volley (docs/decisions/0015). Holds nothing once it is stopped; bounded by what the volley says. */
 export class VolleySockets {
   readonly #request: VolleyRequest
@@ -60,8 +69,10 @@ export class VolleySockets {
   #firstFailureMs: number | undefined
   /** Ends the wait for what is to be sent next. */
   #cancelNext: (() => void) | undefined
-  /** `sinceMs`: a SYN left from it last. */
-  #listening: { readonly port: number; sinceMs: number; readonly stop: () => void } | undefined
+  /** By port; `sinceMs`: a SYN left from it last. */
+  readonly #listening = new Map<number, { sinceMs: number; readonly stop: () => void }>()
+  /** Ports that listen in the next tick. */
+  #opening = 0
   #isStopped = false
 
   constructor(request: VolleyRequest) {
@@ -74,7 +85,7 @@ export class VolleySockets {
 
   /** Nothing more can come up, unless a port sends again whose connection was hung up on. */
   get isSpent(): boolean {
-    return this.#shots.size === 0 && this.#cancelNext === undefined && this.#listening === undefined
+    return this.#shots.size === 0 && this.#cancelNext === undefined && this.#opening === 0 && this.#listening.size === 0
   }
 
   /** Fires; the first SYNs leave in this turn where the volley does not wait. Once. */
@@ -89,8 +100,7 @@ export class VolleySockets {
     this.#isStopped = true
     this.#cancelNext?.()
     this.#cancelNext = undefined
-    this.#listening?.stop()
-    this.#listening = undefined
+    this.#stopListening()
     for (const { socket, cancel } of this.#shots) {
       cancel?.()
       socket?.destroy()
@@ -99,57 +109,92 @@ export class VolleySockets {
   }
 
   #begin(): void {
-    const { host, localPorts, remoteHost, remotePorts, listenMs } = this.#request.volley
-    const pairs = remotePorts.flatMap(remotePort => localPorts.map(localPort => ({ localPort, remotePort })))
-    const [first, ...others] = pairs.filter(({ localPort, remotePort }) => localPort !== remotePort || !isSameHost(host, remoteHost))
-    if (first !== undefined) this.#fire(first)
-    if (listenMs === undefined || first === undefined) {
-      for (const pair of others) this.#fire(pair)
-      return this.#scatter()
+    const { localPorts, remotePorts, listenMs } = this.#request.volley
+    const rows = localPorts.map((localPort): Row => ({ localPort, pairs: remotePorts.filter(remotePort => !this.#isOwn(localPort, remotePort)) }))
+    if (listenMs === undefined) {
+      for (const remotePort of remotePorts) for (const row of rows) if (row.pairs.includes(remotePort)) this.#fireFrom(row, remotePort)
+      return this.#scatterSoon(rows.at(-1))
     }
-    this.#listen(first.localPort)
-    for (const pair of others) if (pair.localPort !== first.localPort) this.#fire(pair)
+    for (const row of rows) {
+      const [first] = row.pairs
+      if (first !== undefined) this.#fireFrom(row, first)
+      this.#listenSoon(row)
+    }
     if (!Number.isFinite(listenMs)) return
     this.#next(listenMs, () => {
-      this.#listening?.stop()
-      this.#listening = undefined
-      for (const pair of others) if (pair.localPort === first.localPort) this.#fire(pair)
-      this.#scatter()
+      this.#stopListening()
+      for (const row of rows) for (const remotePort of row.pairs.slice(1)) this.#fireFrom(row, remotePort)
+      this.#scatter(rows.at(-1))
     })
   }
 
+  #isOwn(localPort: number, remotePort: number): boolean {
+    const { host, remoteHost } = this.#request.volley
+    return localPort === remotePort && isSameHost(host, remoteHost)
+  }
+
+  /** One local port; a fresh one is the same from its first SYN on. */
+  #fireFrom(row: Row, remotePort: number, isSteady = true): void {
+    const shot = this.#fire(row.shot?.localPort ?? row.localPort, remotePort, isSteady)
+    row.shot ??= shot
+  }
+
+  /** The kernel chooses a fresh port as the SYN leaves, one tick later. */
+  #scatterSoon(row: Row | undefined): void {
+    if (this.#request.volley.random === undefined || row?.localPort !== 0) return this.#scatter(row)
+    this.#next(0, () => this.#scatter(row))
+  }
+
   /** The random ports, in batches. */
-  #scatter(): void {
-    const { clock, volley: { random, localPorts, remotePorts } } = this.#request
-    const [localPort] = localPorts
-    if (random === undefined || localPort === undefined) return this.#look()
-    const ports = draw(random, remotePorts, this.#request.random)
-    const perBatch = Math.ceil((random.perSecond * batchMs) / 1_000)
+  #scatter(row: Row | undefined): void {
+    const { clock, volley: { random, remotePorts } } = this.#request
+    if (random === undefined || row === undefined) return this.#look()
+    const { low, high, count, perSecond } = random
+    const ports = drawPorts(low, high, count + remotePorts.length, this.#request.random).filter(port => !remotePorts.includes(port)).slice(0, count)
+    const perBatch = Math.ceil((perSecond * batchMs) / 1_000)
     const startedAtMs = clock.now()
     let sent = 0
     const fire = () => {
-      for (const remotePort of ports.slice(sent, sent + perBatch)) this.#fire({ localPort, remotePort }, false)
+      for (const remotePort of ports.slice(sent, sent + perBatch)) this.#fireFrom(row, remotePort, false)
       sent += perBatch
       if (sent >= ports.length) return this.#look()
       // a batch that was late does not delay those after it
-      this.#next(Math.max(0, startedAtMs + (sent * 1_000) / random.perSecond - clock.now()), fire)
+      this.#next(Math.max(0, startedAtMs + (sent * 1_000) / perSecond - clock.now()), fire)
     }
     fire()
   }
 
+  /** At once where no SYN goes first, else right behind it. */
+  #listenSoon(row: Row): void {
+    if (row.shot === undefined) return this.#listen(row.localPort)
+    this.#opening += 1
+    process.nextTick(() => {
+      this.#opening -= 1
+      if (!this.#isStopped) this.#listen(row.shot?.localPort ?? row.localPort)
+      this.#look()
+    })
+  }
+
   #listen(port: number): void {
+    if (port === 0) return
     const { clock, onSocket, volley: { host, remoteHost } } = this.#request
     const stop = listenOn({
       local: { host, port }, remoteHost,
       onSocket: socket => onSocket({ socket: socket.on('error', ignore), rttMs: undefined }),
     })
-    this.#listening = { port, sinceMs: clock.now(), stop }
+    this.#listening.set(port, { sinceMs: clock.now(), stop })
   }
 
-  #fire({ localPort, remotePort }: Pick<Shot, 'localPort' | 'remotePort'>, isSteady = true): void {
+  #stopListening(): void {
+    for (const { stop } of this.#listening.values()) stop()
+    this.#listening.clear()
+  }
+
+  #fire(localPort: number, remotePort: number, isSteady: boolean): Shot {
     const shot: Shot = { localPort, remotePort, isSteady, sentAtMs: 0, revivals: 0 }
     this.#shots.add(shot)
     this.#send(shot)
+    return shot
   }
 
   #send(shot: Shot): void {
@@ -160,9 +205,11 @@ export class VolleySockets {
     }
     this.#counts.syns += 1
     shot.sentAtMs = clock.now()
-    if (shot.localPort === this.#listening?.port) this.#listening.sinceMs = shot.sentAtMs
+    const listening = this.#listening.get(shot.localPort)
+    if (listening !== undefined) listening.sinceMs = shot.sentAtMs
     const socket = connectFrom({ host, port: shot.localPort }, { host: remoteHost, port: shot.remotePort })
     shot.socket = socket
+    if (shot.localPort === 0) process.nextTick(() => (shot.localPort = socket.localPort ?? 0))
     socket.once('connect', () => this.#rise(shot, socket))
     // later ones are its next owner's, who listens too
     socket.on('error', error => void (shot.socket === socket && this.#fail(shot, errnoOf(error))))
@@ -217,7 +264,8 @@ export class VolleySockets {
 
   /** So much longer the peer's SYN may find our port listening. */
   #quietMs({ localPort }: Shot): number {
-    return localPort === this.#listening?.port ? Math.max(0, this.#listening.sinceMs + listenQuietMs - this.#request.clock.now()) : 0
+    const listening = this.#listening.get(localPort)
+    return listening === undefined ? 0 : Math.max(0, listening.sinceMs + listenQuietMs - this.#request.clock.now())
   }
 
   #next(delayMs: number, run: () => void): void {
@@ -244,17 +292,5 @@ const { batchMs, conflictWaitMs, listenQuietMs, maxRevivals } = defaults.punch
 const refusals: ReadonlySet<string> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'EACCES'])
 /** The pair of endpoints is not free yet: an earlier socket of ours still ends, or another listens on the port. */
 const conflicts: ReadonlySet<string> = new Set(['EADDRINUSE', 'EADDRNOTAVAIL'])
-
-/** Ports of the range, each once, none of those that are sent to anyway. */
-function draw({ low, high, count }: NonNullable<Volley['random']>, taken: readonly number[], random: () => number): readonly number[] {
-  const ports = Array.from({ length: high - low + 1 }, (_, index) => low + index).filter(port => !taken.includes(port))
-  const drawn: number[] = []
-  for (let left = ports.length; left > 0 && drawn.length < count; left -= 1) {
-    const at = Math.floor(random() * left)
-    drawn.push(ports[at] ?? 0)
-    ports[at] = ports[left - 1] ?? 0
-  }
-  return drawn
-}
 
 const ignore = () => {}

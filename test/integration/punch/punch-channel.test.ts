@@ -115,6 +115,17 @@ describe('somebody else on the way of a punch', () => {
     await Promise.all(ends)
   })
 
+  it('in numbers is heard by fours', async () => {
+    let came = 0
+    let greeted = 0
+    const silent = await Promise.all(Array.from({ length: 7 }, () => punches.serve(hosts.responder, socket => {
+      came += 1
+      socket.once('data', () => (greeted += 1))
+    })))
+    punches.start('initiator', volley('initiator', { remotePorts: silent }))
+    await expect.poll(() => [came, greeted]).toEqual([7, 4])
+  })
+
   it('in numbers does not hold it up for ever', async () => {
     const hangUps = await Promise.all(Array.from({ length: 6 }, () => punches.serve(hosts.responder, socket => socket.once('data', () => socket.destroy()))))
     punches.start('responder', volley('responder', listens))
@@ -167,6 +178,11 @@ describe('the end of a punch', () => {
     await expectNoOpenSockets()
   })
 
+  it('leaves no timer when it is through', async () => {
+    await channelsOf([punches.start('responder', volley('responder', listens)), punches.start('initiator', volley('initiator', { random: { low: 1_024, high: 1_123, count: 100, perSecond: 20 } }))])
+    expect(punches.timers.size).toBe(0)
+  })
+
   it('comes at once when nothing more can come up', async () => {
     const random = { low: ports.responder, high: ports.responder + 9, count: 10, perSecond: 1_000 }
     const { outcome } = punches.start('initiator', volley('initiator', { remotePorts: [], random }))
@@ -208,12 +224,17 @@ describe('the end of a punch', () => {
 
   it('leaves the losers to FIN, not to RST', async () => {
     const seen: string[] = []
-    // it speaks once more when we have ended
-    const watch = (socket: Socket) => socket.on('error', ({ message }) => seen.push(message)).on('end', () => socket.end('late')).on('close', () => seen.push('closed'))
-    const silent = await Promise.all([1, 2, 3].map(() => punches.serve(hosts.responder, watch)))
-    const initiator = punches.start('initiator', volley('initiator', { remotePorts: [...silent, ports.responder] }))
-    punches.start('responder', volley('responder', listens))
-    await channelsOf([initiator])
-    await expect.poll(() => seen).toEqual(['closed', 'closed', 'closed'])
+    // when we have ended it begins a long record of TLS; a reset would let the second write fail
+    const record = Buffer.from([22, 3, 3, 64, 0])
+    const watch = (socket: Socket) => socket
+      .on('error', ({ message }) => seen.push(message))
+      .on('end', () => socket.write(record, () => socket.end('and goes on')))
+      .on('close', () => seen.push('closed'))
+    const silent = await Promise.all(Array.from({ length: 6 }, () => punches.serve(hosts.responder, watch)))
+    const responder = punches.start('responder', volley('responder', listens))
+    await expect.poll(() => responder.channel.counts.refused).toBe(1)
+    // three of them are in TLS when the peer is through, three wait
+    await channelsOf([punches.start('initiator', volley('initiator', { remotePorts: [...silent.slice(0, 3), ports.responder, ...silent.slice(3)] }))])
+    await expect.poll(() => seen).toEqual(new Array(6).fill('closed'))
   })
 })

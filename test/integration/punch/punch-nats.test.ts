@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -18,7 +19,7 @@ const named = Object.fromEntries(Object.entries(sites).map(([name, site]) => [na
 const port = { initiator: 30_001, responder: 30_002 } as const
 
 /** A process on a host that has not begun. */
-async function prepare(host: Site, order: PunchOrder): Promise<{ go(): Promise<PunchReport>; end(): void }> {
+async function prepare(host: Site, order: PunchOrder): Promise<{ go(): Promise<PunchReport>; end(): Promise<unknown> }> {
   const child = host.spawn(process.execPath, ['--import', tsx, resolve('test/integration/punch/punch.process.ts')], { stdio: ['pipe', 'pipe', 'inherit'] })
   if (child.stdin === null || child.stdout === null) throw new Error('no pipes')
   const { stdin, stdout } = child
@@ -29,7 +30,11 @@ async function prepare(host: Site, order: PunchOrder): Promise<{ go(): Promise<P
       stdin.write(`${JSON.stringify(order)}\n`)
       return JSON.parse((await lines.next()).value as string) as PunchReport
     },
-    end: () => stdin.end(),
+    // nothing holds it but what it has not released
+    end: () => {
+      stdin.end()
+      return once(child, 'exit')
+    },
   }
 }
 
@@ -53,7 +58,7 @@ describeIf('a punch through NATs', labMissing(), () => {
       prepare(site(responder), { role: 'responder', volley: volley('responder', site(responder), site(initiator)) }),
     ])
     const reports = await Promise.all(sides.map(side => side.go()))
-    for (const side of sides) side.end()
+    expect(await Promise.all(sides.map(side => side.end()))).toEqual([[0, null], [0, null]])
     process.stderr.write(`${initiator} and ${responder}: ${JSON.stringify(reports)}\n`)
     return reports
   }

@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import type { ChannelStep } from '../../../src/net/channel-progress.js'
 import type { Volley } from '../../../src/nat/punch/volley.js'
 import type { Channel } from '../../../src/net/channel.js'
-import { systemClock } from '../../../src/net/clock.js'
+import { systemClock, type Clock } from '../../../src/net/clock.js'
 import { PunchChannel, type PunchRequest } from '../../../src/net/punch/punch-channel.js'
 import { Securer } from '../../../src/net/secure.js'
 import type { Role } from '../../../src/protocol/frames.js'
@@ -33,6 +33,21 @@ export class Punches implements AsyncDisposable {
   readonly #punches: Punch[] = []
   readonly #servers: Server[] = []
   readonly #sockets: Socket[] = []
+  /** Waits of all punches that neither ended nor were cancelled. */
+  readonly timers = new Set<() => void>()
+  readonly #clock: Clock = {
+    ...systemClock(),
+    after: (delayMs, callback) => {
+      const timer = setTimeout(() => cancel(callback), delayMs)
+      const cancel = (then: () => void = () => {}) => {
+        clearTimeout(timer)
+        this.timers.delete(cancel)
+        then()
+      }
+      this.timers.add(cancel)
+      return () => cancel()
+    },
+  }
 
   /** Fires at once. */
   start(role: Role, volley: Volley, rest: Partial<PunchRequest> & { readonly identity?: Identity } = {}): Punch {
@@ -42,7 +57,7 @@ export class Punches implements AsyncDisposable {
         volley, peerId: identities[otherSide[role]].id, role, sessionKey: `key of the ${role}`, sessionId: 'aa'.repeat(16), attemptId: 'bb'.repeat(16),
         timeoutMs: 10_000, maySend: () => true, ...request,
       },
-      new Securer(identity), systemClock(), Math.random,
+      new Securer(identity), this.#clock, Math.random,
     )
     const steps: ChannelStep[] = []
     const outcome = new Promise<ChannelStep>(resolve => channel.follow(step => {

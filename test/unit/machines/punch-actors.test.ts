@@ -11,7 +11,7 @@ import { counting, punchRecord, site } from '../../support/machines/samples.js'
 const { maxVolleys, strangerVolleys, volleyMs } = defaults.punch
 
 const resources = (fields: Partial<PunchResources> = {}): PunchResources => ({
-  clock: systemClock(), own: () => [{ interfaceName: 'eth0', family: 4, address: '10.0.0.9', cidr: '10.0.0.9/24' }], isKnown: () => true, birthday: 'auto',
+  clock: systemClock(), own: () => [{ interfaceName: 'eth0', family: 4, address: '10.0.0.9', cidr: '10.0.0.9/24' }], isKnown: () => true, birthday: 'auto', proven: () => undefined,
   hold: () => ({ gather: () => [], release: () => {} }), ...fields,
 })
 
