@@ -13,5 +13,5 @@ export const strategiesOf = (context: AttemptContext): readonly Strategy[] => ro
 export function strategyInput(context: AttemptContext, strategy: Strategy): StrategyInput {
   const { role, sessionKey, sessionId, attemptId, known, policy } = context
   const awaitsAnswer = role === 'initiator' && (known?.brokers.length ?? 0) > 0
-  return { strategy, role, peerId: known?.peerId ?? '', sessionKey, sessionId, attemptId, endpoints: known?.endpoints, awaitsAnswer, policy }
+  return { strategy, role, peerId: known?.peerId ?? '', sessionKey, sessionId, attemptId, endpoints: known?.endpoints, beside: strategiesOf(context), awaitsAnswer, policy }
 }

@@ -2,6 +2,7 @@ import { fromCallback, fromPromise } from 'xstate'
 import { defaults } from '../../src/config/defaults.js'
 import type { OwnAddress } from '../../src/nat/dial-plan.js'
 import type { ProvenPath } from '../../src/nat/path-memory.js'
+import { mayBeDialled } from '../../src/nat/punch/may-be-dialled.js'
 import { planVolleys, type PunchPlan } from '../../src/nat/punch/plan-volleys.js'
 import type { PunchSite, Volley } from '../../src/nat/punch/volley.js'
 import type { Clock } from '../../src/net/clock.js'
@@ -64,7 +65,7 @@ export function createPunchActors({ clock, own, isKnown, birthday, proven, hold 
       // if it has led nowhere, all is tried as ever
       proven: input.planned.length === 0 ? proven(input.peerId, input.peer) : undefined,
     })
-    return toAim(plan, input, clock.now(), isFree ? defaults.punch.maxVolleys : defaults.punch.strangerVolleys)
+    return toAim({ ...plan, volleys: plan.volleys.map(volley => behindOthers(volley, input)) }, input, clock.now(), isFree ? defaults.punch.maxVolleys : defaults.punch.strangerVolleys)
   }
   const takeAim: TakeAimLogic = promptly(fromPromise(async ({ input }) => aim(input)), aim)
   return { ports, takeAim }
@@ -86,6 +87,12 @@ function toAim({ volleys, skipped }: PunchPlan, { round, planned }: AimInput, no
     })),
     keys: [...chosen, ...left].map(({ key }) => key),
   }
+}
+
+/** Plain dials go first where they may come through, as before an offer: they cost less, and are what people expect to see. */
+function behindOthers(volley: Volley, { beside, sites, peer }: AimInput): Volley {
+  const hasRival = beside.some(strategy => strategy === 'direct' || strategy === 'reverse')
+  return hasRival && mayBeDialled(volley, sites, peer) ? { ...volley, delayMs: volley.delayMs + defaults.attempt.offerHoldMs } : volley
 }
 
 /** Begins the key of what was left out. */

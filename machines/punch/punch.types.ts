@@ -56,6 +56,7 @@ export interface AimInput {
   readonly sites: readonly PunchSite[]
   readonly peer: readonly InterfaceRecord[]
   readonly isSameMachine: boolean
+  readonly beside: StrategyInput['beside']
   readonly round: number
   readonly planned: readonly string[]
 }

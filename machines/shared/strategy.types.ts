@@ -24,6 +24,8 @@ export interface StrategyInput {
   readonly attemptId: string
   /** Known at the start; `undefined` when only the answer will tell. */
   readonly endpoints: PeerEndpoints | undefined
+  /** What runs at the same time. */
+  readonly beside: readonly Strategy[]
   /** True while an answer may still come. */
   readonly awaitsAnswer: boolean
   readonly policy: ConnectionPolicy

@@ -8,7 +8,7 @@ import { letsAnyPortIn, mobility, pairOutcome, type NatTraits } from '../nat-com
 import { portsAround } from './aim.js'
 import type { PunchMethod, PunchSite, Volley } from './volley.js'
 
-const { birthdayPorts, birthdaySyns, birthdaySmall, birthdaySynsPerSecond, birthdayRefusedWaitMs, blockPorts, listenQuietMs, maxBlock } = defaults.punch
+const { birthdayPorts, birthdaySyns, birthdaySmall, birthdaySynsPerSecond, birthdayRefusedWaitMs, blockPorts, listenLeadMs, listenQuietMs, maxBlock } = defaults.punch
 
 /** How much a birthday punch may cost; `off`: as if there were none. */
 export type BirthdayBudget = 'full' | 'small' | 'off'
@@ -44,7 +44,8 @@ export function tacticsFor({ site, record, remote, role, birthday, proven }: Mee
     case 'listen': {
       const listening: Tactic = { ...one, method: 'listen', listenMs: Infinity }
       // a SYN of ours to the peer would leave by another mapping, and stand in the way of the peer's by this one
-      return [!listens(ours, theirs, role) ? { ...one, method: 'listen' } : isKept ? listening : { ...listening, remotePorts: [] }]
+      // its SYN has to open its filter first; ours, dropped there, would be repeated after a second
+      return [!listens(ours, theirs, role) ? { ...one, method: 'listen', delayMs: mobility(theirs) === 'open' ? 0 : listenLeadMs } : isKept ? listening : { ...listening, remotePorts: [] }]
     }
     case 'predicted':
       return [isKept ? aimAround(one, ours, record) : { ...one, method: 'predicted', ...foretoldPart(site, ours, theirs) }]

@@ -9,7 +9,8 @@ import type { Clock } from '../clock.js'
 import { endSocket } from '../end-socket.js'
 import { protocolVersion, readHello } from '../hello.js'
 import type { Securer } from '../secure.js'
-import { VolleySockets, type Arrival, type VolleyCounts } from './volley-sockets.js'
+import type { Arrival, VolleyCounts } from './volley-request.js'
+import { VolleySockets } from './volley-sockets.js'
 
 /** What a punch is to come to, and for whom. */
 export interface PunchRequest {

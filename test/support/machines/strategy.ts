@@ -58,7 +58,7 @@ export function startStrategy(strategy: Strategy, fields: Partial<StrategyInput>
   const fakes = new FakeActors()
   const provided = machine.provide({ actors: fakes.provide({ promises: [planner], callbacks: ['candidate', ...others] }) })
   const input: StrategyInput = {
-    strategy, role, peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: endpoints(1), awaitsAnswer: false, policy, ...fields,
+    strategy, role, peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: endpoints(1), beside: [strategy], awaitsAnswer: false, policy, ...fields,
   }
   const running = run(provided, input)
   const send = (event: AnyEventObject) => running.actor.send(event)

@@ -6,9 +6,9 @@ import { createPunchActors } from '../../../machines/punch/punch.actors.js'
 import type { Aim } from '../../../machines/punch/punch.types.js'
 import type { ProvenPath } from '../../../src/nat/path-memory.js'
 import { systemClock } from '../../../src/net/clock.js'
-import type { NatSummary } from '../../../src/protocol/interface-record.js'
+import type { InterfaceRecord, NatSummary } from '../../../src/protocol/interface-record.js'
 import { FakeActors, run, settled } from '../../support/machines/live.js'
-import { attemptInput, policy, punchRecord, record, site, target } from '../../support/machines/samples.js'
+import { attemptInput, policy, record, site, target } from '../../support/machines/samples.js'
 
 const punched: ProvenPath = { strategy: 'punch', method: 'birthday', family: 4 }
 const reversed: ProvenPath = { strategy: 'reverse', family: 4 }
@@ -61,14 +61,14 @@ describe('an attempt at a peer whose last pipe is remembered', () => {
 describe('taking aim at a peer whose last pipe is remembered', () => {
   const hidden: NatSummary = { mapping: 'endpoint-independent', filtering: 'unknown', allocation: 'random', delta: 0 }
   const random: NatSummary = { mapping: 'address-and-port-dependent', filtering: 'address-and-port-dependent', allocation: 'random', delta: 0 }
-  const peer = [punchRecord(7, hidden, '203.0.113.1')]
+  const peer: readonly InterfaceRecord[] = [{ family: 4, external: { host: '203.0.113.1', port: 7 }, nat: hidden }]
 
   const aim = (planned: readonly string[] = []): Promise<Aim> => {
     const { takeAim } = createPunchActors({
-      clock: systemClock(), own: () => [], isKnown: () => true, birthday: 'auto', hold: () => ({ gather: () => [], release: () => {} }),
+      clock: systemClock(), own: () => [{ interfaceName: 'eth0', family: 4, address: '10.0.0.9', cidr: '10.0.0.9/24' }], isKnown: () => true, birthday: 'auto', hold: () => ({ gather: () => [], release: () => {} }),
       proven: (peerId, records) => (peerId === 'peer' && records === peer ? punched : undefined),
     })
-    const actor = createActor(takeAim, { input: { role: 'initiator', peerId: 'peer', sites: [site(1, random)], peer, isSameMachine: false, round: 0, planned } })
+    const actor = createActor(takeAim, { input: { role: 'initiator', peerId: 'peer', sites: [site(1, random)], peer, isSameMachine: false, beside: ['punch'], round: 0, planned } })
     actor.start()
     return toPromise(actor)
   }

@@ -78,8 +78,19 @@ describe('the ports of a punch', () => {
 
 describe('taking aim', () => {
   const input = (fields: Partial<AimInput> = {}): AimInput => ({
-    role: 'initiator', peerId: 'peer', sites: [site(1)], peer: [punchRecord(7)], isSameMachine: false, round: 0, planned: [], ...fields,
+    role: 'initiator', peerId: 'peer', sites: [site(1)], peer: [punchRecord(7)], isSameMachine: false, beside: ['punch'], round: 0, planned: [], ...fields,
   })
+  const global = { family: 4, local: { host: '203.0.113.9', port: 9 }, external: { host: '203.0.113.9', port: 9 } } as const
+  it.each([
+    ['waits for plain dials where one side has a global address', ['direct', 'reverse', 'punch'], [global], defaults.attempt.offerHoldMs],
+    ['waits for nobody where it is alone', ['punch'], [global], 0],
+    ['waits for nobody between two NATs', ['direct', 'reverse', 'punch'], [{ family: 4, external: { host: '192.0.2.1', port: 7 } }], 0],
+    ['waits for nobody where a filter lets no dial in', ['direct', 'punch'], [{ ...global, nat: { mapping: 'none', filtering: 'address-and-port-dependent', allocation: 'none', delta: 0 } }], 0],
+  ] as const)('%s', async (_what, beside, peer, delayMs) => {
+    const { volleys } = await aim({ beside, peer })
+    expect(volleys.map(({ volley }) => volley.delayMs)).toEqual([delayMs])
+  })
+
   const aim = (fields: Partial<AimInput> = {}, parts: Partial<PunchResources> = {}): Promise<Aim> => {
     const actor = createActor(createPunchActors(resources(parts)).takeAim, { input: input(fields) })
     actor.start()

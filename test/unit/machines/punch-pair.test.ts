@@ -39,7 +39,7 @@ function punchTogether({ nats, warmMs = {}, samplingMs = {}, isLost = () => fals
   const begin = (role: Role, fields: Partial<StrategyInput>) => {
     const fakes = new FakeActors()
     const machine = punchMachine.provide({ actors: { ...fakes.provide({ callbacks: ['ports', 'candidate'] }), takeAim: promptAim() } })
-    const input: StrategyInput = { strategy: 'punch', role, peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: undefined, awaitsAnswer: role === 'initiator', policy, ...fields }
+    const input: StrategyInput = { strategy: 'punch', role, peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: undefined, beside: ['punch'], awaitsAnswer: role === 'initiator', policy, ...fields }
     sides.set(role, { fakes, side: run(machine, input), told: 0, asked: 0, fired: 0 })
   }
   const later = (inMs: number, act: () => void) => void due.push({ atMs: nowMs + inMs, act })

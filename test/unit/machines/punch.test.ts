@@ -20,7 +20,7 @@ function start(fields: Partial<StrategyInput> = {}) {
   const aims: AimInput[] = []
   const machine = punchMachine.provide({ actors: { ...fakes.provide({ callbacks: ['ports', 'candidate'] }), takeAim: promptAim(input => void aims.push(input)) } })
   const input: StrategyInput = {
-    strategy: 'punch', role: 'initiator', peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: undefined, awaitsAnswer: true, policy, ...fields,
+    strategy: 'punch', role: 'initiator', peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: undefined, beside: ['punch'], awaitsAnswer: true, policy, ...fields,
   }
   const running = run(machine, input)
   const send = (event: AnyEventObject) => running.actor.send(event)
@@ -76,7 +76,7 @@ describe('punching as initiator', () => {
     const { gathered, send, aims } = start()
     gathered(0, site(1))
     send({ type: 'peer.answered', endpoints: { ...endpoints(1), punch: [punchRecord(7)], isSameMachine: true }, roundTripMs })
-    expect(aims).toEqual([{ role: 'initiator', peerId, sites: [site(1)], peer: [punchRecord(7)], isSameMachine: true, round: 0, planned: [] }])
+    expect(aims).toEqual([{ role: 'initiator', peerId, sites: [site(1)], peer: [punchRecord(7)], isSameMachine: true, beside: ['punch'], round: 0, planned: [] }])
   })
 
   it('tells no records when its ports do not come in time, so that the offer can leave', () => {

@@ -105,7 +105,7 @@ const dial = (name: string, machine: Walk['machine'], fields: object): NamedWalk
   name,
   machine,
   input: {
-    strategy: machine.id, role: 'initiator', peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: endpoints(1), awaitsAnswer: true, policy, ...fields,
+    strategy: machine.id, role: 'initiator', peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: endpoints(1), beside: [], awaitsAnswer: true, policy, ...fields,
   },
   promises: ['planCandidates'],
   callbacks: ['candidate'],
@@ -120,7 +120,7 @@ const dial = (name: string, machine: Walk['machine'], fields: object): NamedWalk
 const punch = (name: string, fields: object, nat = keeping): NamedWalk => ({
   name,
   machine: punchMachine,
-  input: { strategy: 'punch', role: 'initiator', peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: endpoints(1), awaitsAnswer: true, policy: oneCommit, ...fields },
+  input: { strategy: 'punch', role: 'initiator', peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: endpoints(1), beside: [], awaitsAnswer: true, policy: oneCommit, ...fields },
   promises: ['takeAim'],
   callbacks: ['ports', 'candidate'],
   sources: { aim: 'takeAim' },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { OwnAddress } from '../../../../src/nat/dial-plan.js'
 import type { ProvenPath } from '../../../../src/nat/path-memory.js'
 import { planVolleys } from '../../../../src/nat/punch/plan-volleys.js'
 import type { PunchMethod, PunchSite, Volley } from '../../../../src/nat/punch/volley.js'
@@ -14,8 +15,10 @@ const nats = {
 const record = (kind: keyof typeof nats, host = '203.0.113.9'): InterfaceRecord => ({ family: host.includes(':') ? 6 : 4, external: { host, port: 7_000 }, nat: nats[kind] })
 const site = (kind: keyof typeof nats): PunchSite => ({ host: '10.0.0.2', localPorts: [kind === 'kept' ? 4_000 : 0], record: record(kind, '198.51.100.1') })
 
+const own = ['10.0.0.2/24', '2001:db8:1::2/64'].map((cidr): OwnAddress => ({ interfaceName: 'eth0', family: cidr.includes(':') ? 6 : 4, address: cidr.split('/')[0] ?? '', cidr }))
+
 const plan = (one: keyof typeof nats, other: keyof typeof nats, proven?: ProvenPath): readonly Volley[] =>
-  planVolleys({ role: 'initiator', mine: [site(one)], theirs: [record(other)], own: [], isSameMachine: false, mayDialPrivate: false, birthday: 'full', proven }).volleys
+  planVolleys({ role: 'initiator', mine: [site(one)], theirs: [record(other)], own, isSameMachine: false, mayDialPrivate: false, birthday: 'full', proven }).volleys
 const proven = (method: PunchMethod): ProvenPath => ({ strategy: 'punch', method, family: 4 })
 
 describe('a filter that nobody knows', () => {
@@ -42,7 +45,6 @@ describe('the family that is proven', () => {
   const families = (family: 4 | 6 | undefined): readonly number[] => {
     const mine = [site('kept'), { host: '2001:db8:1::2', localPorts: [4_006], record: record('kept', '2001:db8:1::2') }]
     const theirs = [record('kept'), record('kept', '2001:db8:9::9')]
-    const own = [{ interfaceName: 'eth0', family: 6, address: '2001:db8:1::2', cidr: '2001:db8:1::2/64' }] as const
     const { volleys } = planVolleys({ role: 'initiator', mine, theirs, own, isSameMachine: false, mayDialPrivate: false, birthday: 'full', proven: family && { strategy: 'punch', method: 'mapping', family } })
     return volleys.map(volley => volley.family)
   }

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { createServer, type Server, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Volley } from '../../../../src/nat/punch/volley.js'
-import { VolleySockets, type Arrival, type VolleyRequest } from '../../../../src/net/punch/volley-sockets.js'
+import type { Arrival, VolleyRequest } from '../../../../src/net/punch/volley-request.js'
+import { VolleySockets } from '../../../../src/net/punch/volley-sockets.js'
 import { FakeClock } from '../../../support/fake-clock.js'
 import { freePort } from '../../../support/free-port.js'
 import { expectNoOpenSockets } from '../../../support/open-sockets.js'
@@ -15,6 +16,7 @@ let port: number
 let remotePort: number
 const volleys: VolleySockets[] = []
 const arrivals: Arrival[] = []
+const servers: Server[] = []
 let spent: number
 beforeEach(async () => {
   clock = new FakeClock()
@@ -25,6 +27,7 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   for (const volley of volleys.splice(0)) volley.stop()
+  for (const server of servers.splice(0)) server.close()
   for (const { socket } of arrivals) socket.destroy()
   expect(clock.pending).toBe(0)
   await expectNoOpenSockets()
@@ -38,6 +41,13 @@ function fire(volley: Partial<Volley>, rest: Partial<VolleyRequest> = {}): Volle
   volleys.push(sockets)
   sockets.start()
   return sockets
+}
+
+/** A server of the peer's; what comes is read. */
+async function serve(at: number, onSocket: (socket: Socket) => void = () => {}): Promise<void> {
+  const server = createServer(socket => onSocket(socket.on('error', () => {}).resume())).listen(at, remoteHost)
+  servers.push(server)
+  await once(server, 'listening')
 }
 
 const refusedTimes = (sockets: VolleySockets, count: number): Promise<void> => expect.poll(() => sockets.counts.refused, { interval: 2 }).toBe(count)
@@ -76,11 +86,9 @@ describe('a volley', () => {
   it('sends again after a refusal, from the same port: at once, then a little later', async () => {
     const sockets = fire({})
     await refusedTimes(sockets, 2)
-    const server = createServer().listen(remotePort, remoteHost)
-    await once(server, 'listening')
+    await serve(remotePort)
     clock.advance(1)
     await expect.poll(() => arrivals.length).toBe(1)
-    server.close()
     expect(arrivals[0]?.socket.localPort).toBe(port)
   })
 
@@ -107,8 +115,7 @@ describe('a volley', () => {
   })
 
   it('sends again from a port whose connection was hung up on, three times at most', async () => {
-    const server = createServer(socket => socket.on('error', () => {}).resume()).listen(remotePort, remoteHost)
-    await once(server, 'listening')
+    await serve(remotePort)
     const sockets = fire({})
     await expect.poll(() => arrivals.length).toBe(1)
     await expect.poll(() => spent).toBe(1)
@@ -121,16 +128,25 @@ describe('a volley', () => {
     }
     arrivals.at(-1)?.onHangUp?.()
     expect(sockets.isSpent).toBe(true)
-    server.close()
+  })
+
+  it('goes on from the fresh port it began with', async () => {
+    const from: (number | undefined)[] = []
+    await serve(remotePort, ({ remotePort: came }) => from.push(came))
+    fire({ localPorts: [0] })
+    await expect.poll(() => arrivals.length).toBe(1)
+    arrivals[0]?.socket.resetAndDestroy()
+    arrivals[0]?.onHangUp?.()
+    clock.advance(1)
+    await expect.poll(() => from.length).toBe(2)
+    expect(from[1]).toBe(from[0])
   })
 
   it('tells how long its last SYN took', async () => {
-    const server = createServer(socket => socket.destroy()).listen(remotePort, remoteHost)
-    await once(server, 'listening')
+    await serve(remotePort)
     fire({ delayMs: 700 })
     clock.advance(700)
     await expect.poll(() => arrivals.length).toBe(1)
-    server.close()
     expect(arrivals[0]?.rttMs).toBe(0)
   })
 })
@@ -155,6 +171,24 @@ describe('random ports', () => {
     expect(sockets.counts.syns).toBe(10)
   })
 
+  it('are sent to from the last port', async () => {
+    await serve(remotePort)
+    fire({ localPorts: [await freePort(), port], remotePorts: [], random: { low: remotePort, high: remotePort, count: 1, perSecond: 500 } })
+    await expect.poll(() => arrivals.length).toBe(1)
+    expect(arrivals[0]?.socket.localPort).toBe(port)
+  })
+
+  it('are sent to from one fresh port', async () => {
+    const from = new Set<number | undefined>()
+    const ports = [remotePort, await freePort()]
+    for (const at of ports) await serve(at, ({ remotePort: came }) => from.add(came))
+    fire({ localPorts: [0], remotePorts: [ports[0] ?? 0], random: { low: ports[1] ?? 0, high: ports[1] ?? 0, count: 1, perSecond: 500 } })
+    await turn()
+    clock.advance(0)
+    await expect.poll(() => arrivals.length).toBe(2)
+    expect(from.size).toBe(1)
+  })
+
   it('are not sent to again, and end the volley when all are refused', async () => {
     const sockets = fire({ remotePorts: [], random: random(10) })
     clock.advance(1_000)
@@ -170,6 +204,19 @@ describe('a volley that listens', () => {
     expect(await listens(host, port)).toBe(true)
     sockets.stop()
     expect(await listens(host, port)).toBe(false)
+  })
+
+  it('has no SYN to send, where it is told no ports of the peer\'s', async () => {
+    const sockets = fire({ listenMs: Number.POSITIVE_INFINITY, remotePorts: [] })
+    expect(await listens(host, port)).toBe(true)
+    expect([sockets.counts.syns, sockets.isSpent]).toEqual([0, false])
+  })
+
+  it('does so on each of its ports', async () => {
+    const other = await freePort()
+    const sockets = fire({ listenMs: Number.POSITIVE_INFINITY, localPorts: [port, other] })
+    await refusedTimes(sockets, 2)
+    expect([await listens(host, port), await listens(host, other)]).toEqual([true, true])
   })
 
   it('leaves its port alone for 250 ms after a refusal', async () => {
