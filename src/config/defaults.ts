@@ -114,7 +114,7 @@ export const defaults = {
     /** Times a port dials again that was connected and hung up on in the TLS handshake: the peer's port may have had to stop listening to send. Others are not pestered. */
     maxRevivals: 3,
     /** Who dials a port that listens behind a filter waits so long: the moments of both sides differ by some ms. */
-    listenLeadMs: 30,
+    listenLeadMs: 15,
     /** A port that listens is left alone for so long: the peer's SYN is on its way, and comes in once ours has opened the filter. */
     listenQuietMs: 250,
     /** SYNs to random ports leave in batches: a timer for each would be late. */
