@@ -15,6 +15,7 @@ import { listen, type Listener } from '../net/listener.js'
 import { machineSecret } from '../net/machine-secret.js'
 import { ResourceTable } from '../net/resource-table.js'
 import { Securer } from '../net/secure.js'
+import { newSealingKey } from '../net/sealing-key.js'
 import { encodeAddressBytes } from '../protocol/address.js'
 import { encodeBase32 } from '../protocol/base32.js'
 import type { BrokerUrl } from '../protocol/broker-url.js'
@@ -95,7 +96,7 @@ export class NodeCore {
     this.#peers = new PeerBook(identity, machineSecret())
     this.pool = new BrokerPool({ brokers, clock, random: Math.random, inspect })
     this.#mailroom = new Mailroom({
-      identity, clock, random: randomBytes,
+      identity, clock, random: randomBytes, newKey: newSealingKey,
       publish: (brokerId, topic, payload) => void this.pool.publish(brokerId, topic, payload).catch(() => {}),
     })
     this.homes = new Homes(this.pool, clock, [this.#mailroom.topic, this.#mailroom.inbox])

@@ -30,7 +30,7 @@ export class PathMemory {
   readonly #secret: Uint8Array
   /** By network and peer, those proven last at the end; at most `maxPaths`. */
   #paths = new Map<string, PathRecord>()
-  /** Keys the file lacks. */
+  /** Keys the file lacks; those of a minute at most. */
   readonly #unwritten = new Set<string>()
   #cancelWrite: (() => void) | undefined
   #writing: Promise<void> | undefined
@@ -47,6 +47,7 @@ export class PathMemory {
 
   /** A peer that is to be dialled, with how the last pipe to it from this network came up, unless that was the way that is tried first anyway. */
   recall(target: PeerTarget): PeerTarget {
+    if (this.#paths.size === 0) return target
     const record = this.#keysOf(target.peerId).map(key => this.#recordAt(key)).find(found => found !== undefined)
     if (record === undefined || record.strategy === 'direct') return target
     return { ...target, remembered: pathOf(record) }
@@ -98,7 +99,7 @@ export class PathMemory {
     const isKnown = before !== undefined && isSame(before, record)
     this.#paths.delete(key)
     this.#paths.set(key, isKnown ? before : record)
-    if (!isKnown) this.#unwritten.add(key)
+    if (!isKnown && this.#options.file !== undefined) this.#unwritten.add(key)
   }
 
   async #read(): Promise<Map<string, PathRecord>> {

@@ -1,7 +1,7 @@
+import type { KeyObject } from 'node:crypto'
 import { Observable, Subject, type Subscriber } from 'rxjs'
 import { defaults } from '../../config/defaults.js'
 import type { Clock } from '../../net/clock.js'
-import { newSealingKey } from '../../net/sealing-key.js'
 import { isTagged, openEnvelope, sealEnvelope, tagIsValid, type Letter } from '../../protocol/envelope.js'
 import type { Identity } from '../../protocol/identity.js'
 import type { LookupMessage, OfferMessage, SignalMessage } from '../../protocol/signal-message.js'
@@ -29,6 +29,8 @@ export interface MailroomOptions {
   readonly clock: Clock
   /** Unpredictable bytes. */
   readonly random: (bytes: number) => Uint8Array
+  /** A fresh X25519 private key. */
+  readonly newKey: () => KeyObject
   /** Fire and forget: what cannot be published is lost, as letters may be. */
   readonly publish: (brokerId: string, topic: string, payload: Uint8Array) => void
 }
@@ -70,9 +72,9 @@ export class Mailroom {
 
   /** Seals a message; with the recipient's door key it is tagged and goes first there. */
   seal(message: SignalMessage, recipient: { readonly publicKey: Uint8Array; readonly doorKey: Uint8Array | undefined }, messageId = this.newId()): Sealed {
-    const { identity, clock } = this.#options
+    const { identity, clock, newKey } = this.#options
     const payload = sealEnvelope({
-      message, sender: identity, recipient: recipient.publicKey, messageId, timeMs: clock.wallNow(), ephemeralKey: newSealingKey(),
+      message, sender: identity, recipient: recipient.publicKey, messageId, timeMs: clock.wallNow(), ephemeralKey: newKey(),
       ...(recipient.doorKey !== undefined && { doorKey: recipient.doorKey }),
     })
     return { messageId, payload }

@@ -7,6 +7,7 @@ import { defaults } from '../../../src/config/defaults.js'
 import { Budget } from '../../../src/net/budget.js'
 import { systemClock, type Clock } from '../../../src/net/clock.js'
 import { startBroker, type EmbeddedBroker } from '../../../src/net/embedded-broker.js'
+import { newSealingKey } from '../../../src/net/sealing-key.js'
 import { Access } from '../../../src/node/access.js'
 import { BrokerPool } from '../../../src/node/broker-pool.js'
 import { exchangeOffer$ } from '../../../src/node/offer-exchange.js'
@@ -50,7 +51,7 @@ class Office {
     this.clock = clock
     this.pool = new BrokerPool({ brokers: [parseBrokerUrl(broker.url)], clock, random: Math.random, inspect: undefined })
     this.mailroom = new Mailroom({
-      identity: this.identity, clock, random: randomBytes, publish: (brokerId, topic, payload) => void this.pool.publish(brokerId, topic, payload).catch(() => {}),
+      identity: this.identity, clock, random: randomBytes, newKey: newSealingKey, publish: (brokerId, topic, payload) => void this.pool.publish(brokerId, topic, payload).catch(() => {}),
     })
     this.pool.messages$.subscribe(({ brokerId, payload }) => this.mailroom.receive(payload, brokerId))
     closers.push(() => this.pool.close())

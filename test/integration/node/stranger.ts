@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { systemClock } from '../../../src/net/clock.js'
 import { connectBroker, type BrokerLink } from '../../../src/net/mqtt-link.js'
+import { newSealingKey } from '../../../src/net/sealing-key.js'
 import type { Node } from '../../../src/node/types.js'
 import { decodeAddress } from '../../../src/protocol/address.js'
 import { parseBrokerUrl } from '../../../src/protocol/broker-url.js'
@@ -24,7 +25,7 @@ export class Stranger {
   private constructor(link: BrokerLink, target: Node) {
     this.#link = link
     this.#target = target
-    this.#mailroom = new Mailroom({ identity: this.identity, clock: systemClock(), random: size => randomBytes(size), publish: () => {} })
+    this.#mailroom = new Mailroom({ identity: this.identity, clock: systemClock(), random: size => randomBytes(size), newKey: newSealingKey, publish: () => {} })
     link.messages$.subscribe(({ payload }) => {
       const message = openEnvelope(payload, this.identity)?.message
       if (message !== undefined) this.received.push(message)

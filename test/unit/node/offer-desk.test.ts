@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import type { AttemptEvent, PunchLetter } from '../../../machines/attempt/attempt.types.js'
 import type { ReceivedOffer } from '../../../machines/connection/connection.types.js'
 import { Budget } from '../../../src/net/budget.js'
+import { newSealingKey } from '../../../src/net/sealing-key.js'
 import { Access } from '../../../src/node/access.js'
 import type { BrokerPool } from '../../../src/node/broker-pool.js'
 import { OfferDesk } from '../../../src/node/offer-desk.js'
@@ -33,8 +34,8 @@ const records = (port: number): readonly InterfaceRecord[] => [{ family: 4, exte
 beforeEach(() => {
   clock = new FakeClock()
   ;[sent, events, offers, letters$, ownRttMs] = [[], [], [], new Subject(), 20]
-  alicesRoom = new Mailroom({ identity: alice, clock, random: randomBytes, publish: () => {} })
-  mailroom = new Mailroom({ identity: bob, clock, random: randomBytes, publish: () => {} })
+  alicesRoom = new Mailroom({ identity: alice, clock, random: randomBytes, newKey: newSealingKey, publish: () => {} })
+  mailroom = new Mailroom({ identity: bob, clock, random: randomBytes, newKey: newSealingKey, publish: () => {} })
   const pool = {
     rttMs: () => ownRttMs,
     publish: async (brokerId: string, _topic: string, payload: Uint8Array) => {

@@ -11,6 +11,7 @@ import type { AnswerMessage, CommitMessage, SignalMessage } from '../../../src/p
 import { Mailroom } from '../../../src/streams/mailroom/mailroom.js'
 import { FakeClock } from '../../support/fake-clock.js'
 import { alice, bob } from '../protocol/arbitraries.js'
+import { newSealingKey } from '../../../src/net/sealing-key.js'
 
 let clock: FakeClock
 let mailroom: Mailroom
@@ -35,8 +36,8 @@ beforeEach(() => {
   letters$ = new Subject()
   attempt = hex()
   dead = new Set()
-  mailroom = new Mailroom({ identity: alice, clock, random: size => randomBytes(size), publish: () => {} })
-  bobsRoom = new Mailroom({ identity: bob, clock, random: size => randomBytes(size), publish: () => {} })
+  mailroom = new Mailroom({ identity: alice, clock, random: size => randomBytes(size), newKey: newSealingKey, publish: () => {} })
+  bobsRoom = new Mailroom({ identity: bob, clock, random: size => randomBytes(size), newKey: newSealingKey, publish: () => {} })
 })
 
 const pool = {
@@ -163,7 +164,7 @@ describe('an exchange of offers', () => {
     // a round trip of nothing, by a clock 10 s ahead
     const peerClock = new FakeClock()
     peerClock.advance(10_000)
-    bobsRoom = new Mailroom({ identity: bob, clock: peerClock, random: size => randomBytes(size), publish: () => {} })
+    bobsRoom = new Mailroom({ identity: bob, clock: peerClock, random: size => randomBytes(size), newKey: newSealingKey, publish: () => {} })
     reply(answer({ receivedAtMs: peerClock.wallNow() }))
     clock.advance(50)
     letters$.next({ type: 'commit', round: 1, inMs: 120.4 })

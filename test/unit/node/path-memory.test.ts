@@ -137,8 +137,10 @@ describe('the file', () => {
   })
 
   it('is made for no node that was given its key', async () => {
-    const first = await memory({ file: undefined })
+    const clock = new FakeClock()
+    const first = await memory({ file: undefined, clock })
     first.note(bob, birthday)
+    expect(clock.pending).toBe(0)
     await first.close()
     expect(readdirSync(folder)).toEqual([])
   })

@@ -20,7 +20,7 @@ beforeEach(() => {
   delivered = []
   published = []
   mailroom = new Mailroom({
-    identity: bob, clock, random: size => randomBytes(size), publish: (brokerId, topic, payload) => void published.push({ brokerId, topic, payload }),
+    identity: bob, clock, random: size => randomBytes(size), newKey: newSealingKey, publish: (brokerId, topic, payload) => void published.push({ brokerId, topic, payload }),
   })
   mailroom.letters$.subscribe(delivery => delivered.push(delivery))
   clock.advance(1_000)
