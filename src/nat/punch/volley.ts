@@ -36,6 +36,6 @@ export interface Volley {
   readonly listenMs?: number
   /** Waits so long before its first SYN. */
   readonly delayMs: number
-  /** After RST or ICMP a port fires again: after so long the first time where it is given, else at random within half a round trip. */
+  /** After RST or ICMP a port fires again: after so long the first time where it is given, else at once, as far as the pace of repetitions allows. */
   readonly refusedWaitMs?: number
 }

@@ -160,19 +160,19 @@ describe('what the two sides do', () => {
   })
 
   it('is many SYNs to many ports where one draws them', () => {
-    expect(meet('port', 'random')).toEqual({ ours: ['birthday 4000 -> 40000, 1023 of 1024-65535'], theirs: ['birthday 0 and 255 more -> 30000, again after 1500'] })
+    expect(meet('port', 'random')).toEqual({ ours: ['birthday 4000 -> 40000, 1023 of 1024-65535'], theirs: ['birthday 0 and 255 more -> 30000, again after 500'] })
     expect(meet('counting, by address', 'random').ours).toEqual(['birthday 0 and 7 more -> 40000, 1016 of 1024-65535'])
   })
 
   it('tries first whether a filter that nobody knows asks for the port at all', () => {
     expect(meet('cone', 'random')).toEqual({
       ours: ['birthday 4000 -> 40000, 1023 of 1024-65535, listens 250'],
-      theirs: ['listen 0 -> 30000', 'birthday 0 and 254 more -> 30000, after 250, again after 1500'],
+      theirs: ['listen 0 -> 30000', 'birthday 0 and 254 more -> 30000, after 250, again after 500'],
     })
   })
 
   it('costs less on behalf of strangers, and next to nothing when switched off', () => {
-    expect(meet('port', 'random', { birthday: 'small' })).toEqual({ ours: ['birthday 4000 -> 40000, 63 of 1024-65535'], theirs: ['birthday 0 and 63 more -> 30000, again after 1500'] })
+    expect(meet('port', 'random', { birthday: 'small' })).toEqual({ ours: ['birthday 4000 -> 40000, 63 of 1024-65535'], theirs: ['birthday 0 and 63 more -> 30000, again after 500'] })
     expect(meet('cone', 'random', { birthday: 'off' })).toEqual({ ours: ['birthday 4000 -> 40000, listens 250'], theirs: ['listen 0 -> 30000'] })
   })
 
