@@ -192,6 +192,8 @@ export const defaults = {
     dedupeMs: 10 * minute,
     /** Clocks that nobody sets drift by seconds a day; a sender further off is challenged, which costs one round trip. */
     clockToleranceMs: 120 * second,
+    /** Clocks 10 s apart cost no round trip right after a start; a letter replayed from so shortly before it costs one attempt (docs/decisions/0016). */
+    startSlackMs: 15 * second,
   },
   /** Bounds of docs/protocol.md that both sides must share. */
   protocol: {

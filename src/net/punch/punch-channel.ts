@@ -2,28 +2,20 @@ import { defaults } from '../../config/defaults.js'
 import { ThroughlineError, toFailure, type Failure } from '../../errors/index.js'
 import type { Volley } from '../../nat/punch/volley.js'
 import { formatEndpoint } from '../../protocol/endpoint.js'
-import type { Hello, Role } from '../../protocol/frames.js'
+import type { Hello } from '../../protocol/frames.js'
 import { Channel, endpointText } from '../channel.js'
 import { ChannelSteps, type ChannelInProgress, type ChannelStep } from '../channel-progress.js'
 import type { Clock } from '../clock.js'
 import { endSocket } from '../end-socket.js'
 import { protocolVersion, readHello } from '../hello.js'
+import type { OutgoingRequest } from '../outgoing-channel.js'
 import type { Securer } from '../secure.js'
 import type { Arrival, VolleyCounts } from './volley-request.js'
 import { VolleySockets } from './volley-sockets.js'
 
-/** What a punch is to come to, and for whom. */
-export interface PunchRequest {
+/** What a punch is to come to, and for whom. By `timeoutMs` something has to come up, the volley's own delay included; TLS and HELLO have a limit of their own. */
+export interface PunchRequest extends Omit<OutgoingRequest, 'remote' | 'bind'> {
   readonly volley: Volley
-  readonly peerId: string
-  readonly role: Role
-  readonly sessionKey: string
-  readonly sessionId: string
-  readonly attemptId: string
-  /** Until then something has to come up, the volley's own delay included; TLS and HELLO have a limit of their own. */
-  readonly timeoutMs: number
-  /** Initiator: sees the channel before anybody else, to send OPEN right behind HELLO. */
-  readonly openAhead?: (channel: Channel) => void
   /** Asked before each SYN; false leaves it out. */
   readonly maySend: () => boolean
 }

@@ -5,7 +5,7 @@ const nonceBytes = 16
 const windowMs = 60_000
 
 /**
- * Decides whether an offer or look-up is fresh (protocol 4.2 step 5): its time is near ours and after our start, or it
+ * Decides whether an offer or look-up is fresh (protocol 4.2 step 5): its time is near ours and not long before our start, or it
  * carries a nonce we gave its sender in the last minutes. Keeps nothing but a secret.
  */
 export class Freshness {
@@ -19,7 +19,7 @@ export class Freshness {
   }
 
   isFresh(letter: { readonly senderId: string; readonly timeMs: number }, nonce: Uint8Array | undefined, nowMs: number): boolean {
-    const isNear = Math.abs(letter.timeMs - nowMs) <= defaults.signalling.clockToleranceMs && letter.timeMs >= this.#startedAtMs
+    const isNear = Math.abs(letter.timeMs - nowMs) <= defaults.signalling.clockToleranceMs && letter.timeMs >= this.#startedAtMs - defaults.signalling.startSlackMs
     return isNear || (nonce !== undefined && this.#isOurs(letter.senderId, nonce, nowMs))
   }
 

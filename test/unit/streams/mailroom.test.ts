@@ -89,7 +89,7 @@ describe('offers', () => {
 })
 
 describe('an offer that is not fresh', () => {
-  it.each([['stale', -120_001], ['from the future', 120_001], ['from before our start', -1_001]])('because it is %s is challenged, at the inbox it names', (_, shiftMs) => {
+  it.each([['stale', -120_001], ['from the future', 120_001], ['from long before our start', -16_001]])('because it is %s is challenged, at the inbox it names', (_, shiftMs) => {
     mailroom.receive(seal(offer(), { timeMs: clock.wallNow() + shiftMs }), 'one')
     expect(delivered).toEqual([])
     expect(published).toMatchObject([{ brokerId: 'one', topic: inbox }])
