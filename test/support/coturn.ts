@@ -2,8 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { vi } from 'vitest'
 import { freePort } from './free-port.js'
 import type { Requirement } from './requirements.js'
 
@@ -55,6 +57,7 @@ export async function startCoturn({ hosts = ['127.0.0.1', '127.0.0.2'], options 
   }
   try {
     await running(child)
+    await vi.waitFor(() => Promise.all(hosts.map(host => connects(host, port))), { timeout: startLimitMs, interval: 10 })
   } catch (error) {
     await close()
     throw error
@@ -62,7 +65,7 @@ export async function startCoturn({ hosts = ['127.0.0.1', '127.0.0.2'], options 
   return { hosts, port, alternatePort, kill: () => end(child, 'SIGKILL'), close }
 }
 
-/** Resolves when the log says that the server is set up; its ports are open then. */
+/** Resolves when the log says that the server is set up; its threads open their TCP ports a moment later. */
 function running(child: ChildProcess): Promise<void> {
   let log = ''
   return new Promise((resolve, reject) => {
@@ -82,6 +85,15 @@ function running(child: ChildProcess): Promise<void> {
     }
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', read)
   })
+}
+
+async function connects(host: string, port: number): Promise<void> {
+  const socket = connect({ host, port })
+  try {
+    await once(socket, 'connect')
+  } finally {
+    socket.destroy()
+  }
 }
 
 async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
