@@ -81,11 +81,13 @@ describeIf('enumeration', labMissing() ?? coturnMissing, () => {
   })
 
   it.concurrent.each(names)('finds what a NAT does with TCP and with UDP: %s', async name => {
-    for (let run = 1; run <= runs; run += 1) {
+    // each enumeration takes some forty of its ports, for minutes
+    const series = name === 'symmetric-few-ports' ? Math.min(runs, 4) : runs
+    for (let run = 1; run <= series; run += 1) {
       const report = await enumerate(site(name))
       expect(report.statesAtFirst).toEqual(['sampling'])
       const found = v4(report)
-      expect(found).toMatchObject({ ...expectedOf(name, run), state: 'known', external: site(name).externalIpv4 })
+      expect(found).toMatchObject({ ...expectedOf(name), state: 'known', external: site(name).externalIpv4 })
       for (const { classic } of [found.tcp, found.udp]) expect(classic).not.toMatch(/^open/)
     }
   }, 60_000 + runs * 10_000)
