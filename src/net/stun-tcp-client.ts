@@ -5,6 +5,7 @@ import { encodeBindingRequest, judgeReply, type BindingWishes } from '../protoco
 import { StunStreamDecoder } from '../protocol/stun/stream-decoder.js'
 import { bounded } from './bounded.js'
 import { dialSocket, type Socket } from './dial-socket.js'
+import { endSocket } from './end-socket.js'
 import { badReply, randomTransaction, settleBinding, stunTimeout, type PendingBinding, type StunBinding } from './stun-binding.js'
 
 /** Time and abort of one request. */
@@ -68,7 +69,7 @@ class Asker {
   readonly #decoder = new StunStreamDecoder()
   /** Bounded by who asks: each has its time-out. */
   readonly #pending = new Map<string, PendingBinding>()
-  #linger: NodeJS.Timeout | undefined
+  #isEnding = false
   #unsolicited = 0
 
   constructor(socket: Socket, server: Endpoint) {
@@ -98,10 +99,8 @@ class Asker {
 
   end(): Promise<void> {
     for (const { reject } of [...this.#pending.values()]) reject(new ThroughlineError('ERR_CANCELLED', `the connection to ${formatEndpoint(this.server)} was closed`))
-    // a process that ends meanwhile leaves the rest to the kernel
-    this.#socket.unref().end()
-    this.#linger ??= setTimeout(() => this.#socket.destroy(), defaults.dial.lingerMs).unref()
-    if (this.#socket.closed) clearTimeout(this.#linger)
+    if (!this.#isEnding) endSocket(this.#socket)
+    this.#isEnding = true
     return this.closed
   }
 
@@ -130,7 +129,6 @@ class Asker {
   }
 
   #leave(reason: string): void {
-    clearTimeout(this.#linger)
     for (const { reject } of [...this.#pending.values()]) reject(badReply(this.server, reason))
   }
 }

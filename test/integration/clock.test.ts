@@ -27,6 +27,8 @@ function systemAheadMs(): number {
   return Math.max(...Array.from({ length: 5 }, afterTick))
 }
 const comparisonErrorMs = 0.02
+/** setTimeout of the relay that delays; Node rounds to its loop’s time. */
+const earlyTimerMs = 2
 
 const open: (() => unknown)[] = []
 afterEach(async () => {
@@ -96,7 +98,8 @@ describe('the clock', () => {
     expect(context.estimate?.source).toBe(`${servers[0]}, ${servers[2]}`)
     expect(errorMs).toBeLessThanOrEqual(5)
     expect(errorMs).toBeLessThanOrEqual(uncertaintyMs + comparisonErrorMs)
-    expect(uncertaintyMs).toBeGreaterThanOrEqual(20)
+    // half the round trip; each timer of the delay may be early
+    expect(uncertaintyMs).toBeGreaterThanOrEqual(20 - earlyTimerMs)
   })
 
   it('does without a server that is silent and one that sends garbage', async () => {

@@ -42,10 +42,11 @@ export function tacticsFor({ site, record, remote, role, birthday, proven }: Mee
   const one: Tactic = { method: 'mapping', localPorts: site.localPorts.slice(0, 1), remotePorts: [remote.port], delayMs: 0 }
   switch (method) {
     case 'listen': {
+      // the peer's SYN has to open its filter first: ours, dropped there, would be repeated after a second
+      if (!listens(ours, theirs, role)) return [{ ...one, method: 'listen', delayMs: mobility(theirs) === 'open' ? 0 : listenLeadMs }]
       const listening: Tactic = { ...one, method: 'listen', listenMs: Infinity }
-      // a SYN of ours to the peer would leave by another mapping, and stand in the way of the peer's by this one
-      // its SYN has to open its filter first; ours, dropped there, would be repeated after a second
-      return [!listens(ours, theirs, role) ? { ...one, method: 'listen', delayMs: mobility(theirs) === 'open' ? 0 : listenLeadMs } : isKept ? listening : { ...listening, remotePorts: [] }]
+      // where we map per destination a SYN would leave by another mapping, and stand in the way of the peer's by this one
+      return [isKept ? listening : { ...listening, remotePorts: [] }]
     }
     case 'predicted':
       return [isKept ? aimAround(one, ours, record) : { ...one, method: 'predicted', ...foretoldPart(site, ours, theirs) }]
