@@ -9,6 +9,7 @@ import { nodeMachine } from './node/node.machine.js'
 import { pipeSessionMachine } from './pipe-session/pipe-session.machine.js'
 import { punchMachine } from './punch/punch.machine.js'
 import { reverseMachine } from './reverse/reverse.machine.js'
+import { searchMachine } from './search/search.machine.js'
 import { signallingMachine } from './signalling/signalling.machine.js'
 
 /** Every machine of the product by its id, for inspectors, visualisers and the generated docs. Actors are not provided. */
@@ -20,6 +21,7 @@ export const machines: Readonly<Record<string, AnyStateMachine>> = {
   reverse: reverseMachine,
   punch: punchMachine,
   candidate: candidateMachine,
+  search: searchMachine,
   signalling: signallingMachine,
   natProbe: natProbeMachine,
   clock: clockMachine,

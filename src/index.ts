@@ -5,6 +5,6 @@ export { ConnectError, codes, isErrorCode, ThroughlineError, type CodeEntry, typ
 export { strategyOrder, type AttemptMode, type Strategy } from '../machines/strategies.js'
 export type { CandidateRecord, CandidateStatus, Verdict } from '../machines/shared/candidate.types.js'
 export type {
-  Attempt, AttemptReport, AuthorizeAnswer, AuthorizeRequest, ConnectionState, DialOptions, HandleOptions, Messages, NetworkSummary, Node, NodeOptions, Pipe, PipePath,
+  Attempt, AttemptReport, AuthorizeAnswer, AuthorizeRequest, ConnectionState, DialOptions, HandleOptions, Messages, NetworkSummary, Node, NodeOptions, Pipe, PipePath, RepathOptions, MoveReason,
   PipeStats, Scope,
 } from './node/types.js'

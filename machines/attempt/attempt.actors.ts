@@ -3,7 +3,7 @@ import { Subject, type Observable } from 'rxjs'
 import { toFailure } from '../../src/errors/index.js'
 import type { OpenEvent } from '../../src/streams/session/types.js'
 import type { InterfaceRecord } from '../../src/protocol/interface-record.js'
-import type { AnswerLogic, AttemptEvent, ExchangeLogic, OfferRequest, OpenChannelLogic, PeerTarget, PunchLetter, ResolvePeerLogic } from './attempt.types.js'
+import type { AnswerLogic, AttemptEvent, AttemptReason, ExchangeLogic, OfferRequest, OpenChannelLogic, PeerTarget, PunchLetter, ResolvePeerLogic } from './attempt.types.js'
 import type { Strategy } from '../strategies.js'
 
 /** What the attempt's actors work with. Streams end their work when unsubscribed. */
@@ -13,7 +13,7 @@ export interface AttemptResources {
   /** `letters$`: what the peer is told after the offer. */
   readonly offer$: (request: OfferRequest, letters$: Observable<PunchLetter>) => Observable<AttemptEvent>
   readonly answer$: (offerId: string, strategies: readonly Strategy[], punch: readonly InterfaceRecord[], letters$: Observable<PunchLetter>) => Observable<AttemptEvent>
-  readonly open$: (sessionKey: string, channelId: string, reason: string) => Observable<OpenEvent>
+  readonly open$: (sessionKey: string, channelId: string, reason: AttemptReason) => Observable<OpenEvent>
   readonly endChannels: (sessionKey: string, exceptId: string | undefined) => void
 }
 

@@ -21,7 +21,7 @@ export const attemptMachine = attemptSetup.createMachine({
   output: ({ context }): AttemptOutput => {
     const candidate = context.elected && context.candidates[context.elected.candidateId]
     if (context.elected === undefined || candidate === undefined) return { ok: false, failure: failureOf(context) }
-    return { ok: true, peerId: context.known?.peerId ?? '', channelId: context.elected.channelId, candidate }
+    return { ok: true, peerId: context.known?.peerId ?? '', channelId: context.elected.channelId, candidate, target: context.known }
   },
   initial: 'starting',
   on: {

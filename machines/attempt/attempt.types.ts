@@ -19,8 +19,12 @@ export interface PeerTarget {
   readonly remembered?: ProvenPath
 }
 
+/** What an attempt is for; travels with OPEN. All but `dial` are for a pipe that is there. */
+export type AttemptReason = 'dial' | 'recovery' | 'upgrade' | 'repath'
+
 /** What an attempt starts from. */
 export interface AttemptInput {
+  readonly reason: AttemptReason
   readonly role: Role
   /** Of the session in the registry. */
   readonly sessionKey: string
@@ -99,7 +103,7 @@ export type AttemptEvent =
 
 /** How an attempt ends: an opened channel, or why there is none. */
 export type AttemptOutput =
-  | { readonly ok: true; readonly peerId: string; readonly channelId: string; readonly candidate: CandidateRecord }
+  | { readonly ok: true; readonly peerId: string; readonly channelId: string; readonly candidate: CandidateRecord; readonly target: PeerTarget | undefined }
   | { readonly ok: false; readonly failure: Failure }
 
 export type ResolveOutput = { readonly ok: true; readonly target: PeerTarget } | { readonly ok: false; readonly failure: Failure }
@@ -114,6 +118,8 @@ export interface OfferRequest {
   readonly sessionId: string
   readonly attemptId: string
   readonly protocol: string
+  /** The pipe is there already: whoever does not know it says so. */
+  readonly established: boolean
   readonly strategies: readonly Strategy[]
   readonly brokers: readonly string[]
   /** Where we can be hit by a punch. */
@@ -140,4 +146,4 @@ export interface AnswerRequest {
 export type AnswerLogic = CallbackActorLogic<PunchLetter, AnswerRequest>
 
 /** Sends OPEN on a channel and tells what comes back; stopping it before ACCEPT ends the channel. */
-export type OpenChannelLogic = CallbackActorLogic<AttemptEvent, { readonly channelId: string; readonly sessionKey: string; readonly reason: string }>
+export type OpenChannelLogic = CallbackActorLogic<AttemptEvent, { readonly channelId: string; readonly sessionKey: string; readonly reason: AttemptReason }>

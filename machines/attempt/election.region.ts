@@ -20,7 +20,7 @@ export const electionRegion = attemptSetup.createStateConfig({
       invoke: {
         id: 'open',
         src: 'openChannel',
-        input: ({ context }) => ({ channelId: context.electing?.channelId ?? '', sessionKey: context.sessionKey, reason: 'dial' }),
+        input: ({ context }) => ({ channelId: context.electing?.channelId ?? '', sessionKey: context.sessionKey, reason: context.reason }),
         onError: { target: 'awaitingChannel', actions: { type: 'dropChannel', params: { failure: broken } } },
       },
       on: {

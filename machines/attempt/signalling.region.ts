@@ -41,7 +41,7 @@ export const signallingRegion = attemptSetup.createStateConfig({
         id: 'exchange',
         src: 'exchange',
         input: ({ context }) => ({
-          peerId: context.known?.peerId ?? '', sessionKey: context.sessionKey, sessionId: context.sessionId, attemptId: context.attemptId, protocol: context.protocol,
+          peerId: context.known?.peerId ?? '', sessionKey: context.sessionKey, sessionId: context.sessionId, attemptId: context.attemptId, protocol: context.protocol, established: context.reason !== 'dial',
           strategies: strategiesOf(context), punch: context.punch ?? [], brokers: context.known?.brokers ?? [],
         }),
         onError: { target: 'silent', actions: { type: 'noteSignallingFailure', params: { failure: broken } } },

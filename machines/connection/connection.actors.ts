@@ -1,6 +1,7 @@
 import { fromCallback, fromPromise } from 'xstate'
 import { toFailure, type Failure } from '../../src/errors/index.js'
-import type { AuthorizeLogic, RefuseLogic, TellPendingLogic } from './connection.types.js'
+import type { StrategyName } from '../../src/protocol/strategy.js'
+import type { AskForPathLogic, AuthorizeLogic, QuickenLogic, RefuseLogic, TellPendingLogic } from './connection.types.js'
 import type { Strategy } from '../strategies.js'
 
 /** What the connection's own actors work with. */
@@ -12,9 +13,17 @@ export interface ConnectionResources {
   readonly tellPending: (sessionKey: string, channelId: string) => void
   readonly refuseChannel: (channelId: string, failure: Failure) => void
   readonly refuseOffer: (offerId: string, failure: Failure) => void
+  /** Looks after the brokers closely, until what it returns is called. */
+  readonly quicken: () => () => void
+  /** Responder: asks the initiator for a path by its inbox, again and again until what it returns is called. */
+  readonly askByLetter: (sessionKey: string) => () => void
+  /** The same once, by the channel in use. */
+  readonly askByChannel: (sessionKey: string, strategies: readonly StrategyName[]) => void
+  /** Ends the channels of the session that are not in its service; the search is over. */
+  readonly endSearch: (sessionKey: string) => void
 }
 
-/** Actors for `connectionMachine.provide`. */
+/** Actors and actions for `connectionMachine.provide`. */
 export function createConnectionActors(resources: ConnectionResources) {
   const authorize: AuthorizeLogic = fromPromise(async ({ input, signal }) => {
     try {
@@ -31,5 +40,13 @@ export function createConnectionActors(resources: ConnectionResources) {
     if (input.channelId !== undefined) resources.refuseChannel(input.channelId, failure)
     if (input.offerId !== undefined) resources.refuseOffer(input.offerId, failure)
   })
-  return { authorize, tellPending, refuse }
+  const quicken: QuickenLogic = fromCallback(() => resources.quicken())
+  const askForPath: AskForPathLogic = fromCallback(({ input }) => resources.askByLetter(input.sessionKey))
+  return {
+    actors: { authorize, tellPending, refuse, quicken, askForPath },
+    actions: {
+      askForPath: (_: unknown, { sessionKey, strategies }: { sessionKey: string; strategies: readonly StrategyName[] }) => resources.askByChannel(sessionKey, strategies),
+      endChannels: (_: unknown, { sessionKey }: { sessionKey: string }) => resources.endSearch(sessionKey),
+    },
+  }
 }

@@ -1,71 +1,24 @@
-import { and, assign, sendTo, setup } from 'xstate'
+import { and } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
-import { attemptMachine } from '../attempt/attempt.machine.js'
-import type { AttemptOutput } from '../attempt/attempt.types.js'
-import { pipeSessionMachine } from '../pipe-session/pipe-session.machine.js'
-import { attemptInputOf, mayUse, repeatedOffer } from './offers.js'
-import type { AcceptOutput } from '../pipe-session/pipe-session.types.js'
-import type {
-  AcceptOpenLogic, AuthorizeLogic, AuthorizeOutput, ConnectionContext, ConnectionEvent, ConnectionInput, ConnectionOutput, ForAttempt, ForPipeSession, ReceivedOffer, RefuseLogic, TellPendingLogic,
-} from './connection.types.js'
+import { connectedStates } from './connected.region.js'
+import { connectionSetup } from './connection.setup.js'
+import { attemptInputOf, repeatedOffer } from './offers.js'
+import { recoveringStates } from './recovering.region.js'
 
 const attemptBroke: Failure = { code: 'ERR_INTERNAL', message: 'the attempt broke' }
-const pipeSessionBroke: Failure = { code: 'ERR_INTERNAL', message: 'the pipe session broke' }
 const authorizeFailed: Failure = { code: 'ERR_REFUSED', message: 'authorize failed' }
 const authorizeTimedOut: Failure = { code: 'ERR_REFUSED', message: 'authorize did not answer in time' }
 const nothingAllowed: Failure = { code: 'ERR_REFUSED', message: 'none of the strategies is allowed' }
 const handlerFailed: Failure = { code: 'ERR_REFUSED', message: 'the handler failed' }
 
 /** One pipe from the first dial, offer or OPEN to its end. A root actor. */
-export const connectionMachine = setup({
-  types: {
-    context: {} as ConnectionContext,
-    events: {} as ConnectionEvent,
-    input: {} as ConnectionInput,
-    output: {} as ConnectionOutput,
-    children: {} as {
-      authorize: 'authorize'; tellPending: 'tellPending'; attempt: 'attempt'; accept: 'acceptOpen'; pipeSession: 'pipeSession'; refuse: 'refuse'
-    },
-  },
-  actors: { attempt: attemptMachine, pipeSession: pipeSessionMachine } as {
-    attempt: typeof attemptMachine
-    pipeSession: typeof pipeSessionMachine
-    authorize: AuthorizeLogic
-    tellPending: TellPendingLogic
-    acceptOpen: AcceptOpenLogic
-    refuse: RefuseLogic
-  },
-  guards: {
-    isInitiator: ({ context }) => context.role === 'initiator',
-    isAccepted: ({ context }) => context.isAccepted === true,
-    isAnythingAllowed: ({ context }) => context.allowed.length > 0,
-    isUsable: ({ context }) => mayUse(context, context.offer),
-    isOfferUsable: ({ context }, { offer }: { offer: ReceivedOffer }) => mayUse(context, offer),
-    isChannelLost: (_, { output }: { output: AcceptOutput }) => !output.ok && output.failure.code === 'ERR_CHANNEL_LOST',
-    hasOpen: ({ context }) => context.pendingChannelId !== undefined,
-    isAllowed: (_, { output }: { output: AuthorizeOutput }) => output.ok,
-    isOk: (_, { output }: { output: { readonly ok: boolean } }) => output.ok,
-    hasFailed: (_, { failure }: { failure: Failure | undefined }) => failure !== undefined,
-  },
-  delays: {
-    pendingGrace: ({ context }) => context.attempt.policy.attempt.pendingGraceMs,
-    authorizeTimeout: ({ context }) => context.attempt.policy.attempt.authorizeTimeoutMs,
-    acceptTimeout: ({ context }) => context.attempt.policy.attempt.acceptTimeoutMs,
-  },
-  actions: {
-    noteOpen: assign({ pendingChannelId: ({ context, event }) => (event.type === 'open.received' ? event.channelId : context.pendingChannelId) }),
-    forgetOpen: assign({ pendingChannelId: undefined }),
-    noteOffer: assign({ offer: ({ context, event }) => (event.type === 'offer.received' ? event.offer : context.offer) }),
-    noteAllowed: assign((_, { output }: { output: AuthorizeOutput }) => (output.ok ? { allowed: output.strategies } : { failure: output.failure })),
-    noteElected: assign((_, { output }: { output: AttemptOutput }) => (output.ok ? { elected: output.candidate, peerId: output.peerId } : { failure: output.failure })),
-    noteFailure: assign((_, { failure }: { failure: Failure | undefined }) => ({ failure })),
-    passOn: sendTo('attempt', (_, { event }: { event: ForAttempt }) => event),
-    passOpenOn: sendTo('pipeSession', (_, { event }: { event: ForPipeSession }) => event),
-  },
-}).createMachine({
+export const connectionMachine = connectionSetup.createMachine({
   id: 'connection',
   description: 'One pipe, from the first dial, offer or OPEN to its end.',
-  context: ({ input }) => ({ ...input, pendingChannelId: input.channelId, allowed: input.allowed ?? [], elected: undefined, failure: undefined }),
+  context: ({ input }) => ({
+    ...input, pendingChannelId: input.channelId, allowed: input.allowed ?? [], elected: undefined, target: undefined, isOpen: false,
+    request: { reason: 'dial', strategies: [] }, searches: 0, isPinned: false, failure: undefined,
+  }),
   output: ({ context }) => ({ failure: context.failure }),
   initial: 'starting',
   on: {
@@ -170,24 +123,8 @@ export const connectionMachine = setup({
       on: { 'open.received': { target: 'accepting', reenter: true, actions: 'noteOpen' } },
       after: { acceptTimeout: { target: 'refusing', actions: { type: 'noteFailure', params: { failure: handlerFailed } } } },
     },
-    connected: {
-      description: 'The pipe is open.',
-      invoke: {
-        id: 'pipeSession',
-        src: 'pipeSession',
-        input: ({ context }) => ({ sessionKey: context.sessionKey, moveTimeoutMs: context.attempt.policy.attempt.acceptTimeoutMs }),
-        onDone: [
-          {
-            guard: { type: 'hasFailed', params: ({ event }) => ({ failure: event.output.failure }) },
-            target: 'failed',
-            actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.output.failure }) },
-          },
-          { target: 'closed' },
-        ],
-        onError: { target: 'failed', actions: { type: 'noteFailure', params: { failure: pipeSessionBroke } } },
-      },
-      on: { 'open.received': { actions: { type: 'passOpenOn', params: ({ event }) => ({ event }) } } },
-    },
+    connected: connectedStates,
+    recovering: recoveringStates,
     refusing: {
       description: 'The peer is told that it may not.',
       invoke: {

@@ -12,7 +12,7 @@ export const mayUse = (context: ConnectionContext, offer: ReceivedOffer | undefi
 export function attemptInputOf(context: ConnectionContext): AttemptInput {
   const { role, attempt, offer } = context
   if (role === 'initiator') return attempt
-  return { ...attempt, strategies: strategiesOf(context, offer), ...(offer !== undefined && { offerId: offer.offerId, target: offer.target }) }
+  return { ...attempt, strategies: strategiesOf(context, offer), ...(offer !== undefined && { offerId: offer.offerId, attemptId: offer.attemptId, target: offer.target }) }
 }
 
 /** A later offer of the same attempt, within what is allowed. */

@@ -1,8 +1,9 @@
-import { assign, setup } from 'xstate'
+import { assign, sendParent, setup } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import type { AcceptOpenLogic, PipeSessionContext, PipeSessionEvent, PipeSessionInput, PipeSessionOutput, WatchSessionLogic } from './pipe-session.types.js'
 
 const unwatched: Failure = { code: 'ERR_INTERNAL', message: 'watching the session failed' }
+const noPath: Failure = { code: 'ERR_CONNECTION_LOST', message: 'the path under the pipe broke' }
 
 /** The life of an open pipe. Bytes never pass through here; the session engine reports what matters. */
 export const pipeSessionMachine = setup({
@@ -14,12 +15,23 @@ export const pipeSessionMachine = setup({
     children: {} as { watch: 'watchSession'; accept: 'acceptOpen' },
   },
   actors: {} as { watchSession: WatchSessionLogic; acceptOpen: AcceptOpenLogic },
-  guards: { hasPeerEnded: ({ context }) => context.hasPeerEnded },
-  delays: { moveTimeout: ({ context }) => context.moveTimeoutMs },
+  guards: {
+    hasPeerEnded: ({ context }) => context.hasPeerEnded,
+    hasPath: ({ context }) => context.path === 'open',
+    isSuspected: ({ context }) => context.path === 'suspected',
+    isLost: ({ context }) => context.path === 'lost',
+    mayWait: ({ context }) => context.suspendMs > 0,
+  },
+  delays: { moveTimeout: ({ context }) => context.moveTimeoutMs, suspendLimit: ({ context: { suspendMs, closedMs, isClosedByPeer } }) => (isClosedByPeer ? Math.min(suspendMs, closedMs) : suspendMs) },
   actions: {
     noteChannel: assign({ nextChannelId: ({ context, event }) => (event.type === 'open.received' ? event.channelId : context.nextChannelId) }),
     notePeerEnded: assign({ hasPeerEnded: true }),
+    notePath: assign({ path: 'open' }),
+    noteSuspicion: assign({ path: 'suspected' }),
+    noteLoss: assign(({ event }) => (event.type === 'session.suspended' ? { path: 'lost' as const, loss: event.failure, isClosedByPeer: event.isClosedByPeer } : {})),
     noteFailure: assign((_, { failure }: { failure: Failure }) => ({ failure })),
+    noteNoPath: assign({ failure: ({ context }) => context.loss ?? noPath }),
+    tellConnection: sendParent(({ event }) => event),
     /** Lets the application know how it ended. */
     closeSession: (_, _params: { readonly sessionKey: string; readonly failure: Failure | undefined }) => {
       throw new Error('closeSession comes from createPipeSessionActors')
@@ -28,7 +40,7 @@ export const pipeSessionMachine = setup({
 }).createMachine({
   id: 'pipeSession',
   description: 'The life of an open pipe, on whatever channel carries it.',
-  context: ({ input }) => ({ ...input, nextChannelId: undefined, hasPeerEnded: false, failure: undefined }),
+  context: ({ input }) => ({ ...input, nextChannelId: undefined, hasPeerEnded: false, path: 'open', loss: undefined, isClosedByPeer: false, failure: undefined }),
   output: ({ context }) => ({ failure: context.failure }),
   invoke: {
     id: 'watch',
@@ -38,15 +50,29 @@ export const pipeSessionMachine = setup({
   },
   on: {
     'peer.ended': { actions: 'notePeerEnded' },
+    'session.suspected': { actions: ['noteSuspicion', 'tellConnection'] },
+    'session.trusted': { actions: ['notePath', 'tellConnection'] },
+    'session.moved': { actions: ['notePath', 'tellConnection'] },
+    'session.suspended': [
+      { guard: 'mayWait', actions: ['noteLoss', 'tellConnection'] },
+      { target: '.closed', actions: ['noteLoss', 'noteNoPath'] },
+    ],
+    'path.wanted': { actions: 'tellConnection' },
     'session.finished': '.closed',
     'session.lost': { target: '.closed', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.failure }) } },
     'session.aborted': { target: '.closed', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.failure }) } },
+    'session.giveUp': { target: '.closed', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.failure }) } },
   },
   initial: 'open',
   states: {
     open: {
       description: 'Bytes move in both directions.',
-      always: { guard: 'hasPeerEnded', target: 'draining' },
+      always: [{ guard: 'isLost', target: 'suspended' }, { guard: 'isSuspected', target: 'suspected' }, { guard: 'hasPeerEnded', target: 'draining' }],
+      on: { 'open.received': { target: 'moving', actions: 'noteChannel' } },
+    },
+    draining: {
+      description: 'The peer has ended its side; ours goes on until it is acknowledged.',
+      always: [{ guard: 'isLost', target: 'suspended' }, { guard: 'isSuspected', target: 'suspected' }],
       on: { 'open.received': { target: 'moving', actions: 'noteChannel' } },
     },
     moving: {
@@ -61,9 +87,16 @@ export const pipeSessionMachine = setup({
       on: { 'open.received': { target: 'moving', reenter: true, actions: 'noteChannel' } },
       after: { moveTimeout: 'open' },
     },
-    draining: {
-      description: 'The peer has ended its side; ours goes on until it is acknowledged.',
+    suspected: {
+      description: 'The peer is silent; another path is looked for while this one is still read.',
+      always: [{ guard: 'isLost', target: 'suspended' }, { guard: 'hasPath', target: 'open' }],
       on: { 'open.received': { target: 'moving', actions: 'noteChannel' } },
+    },
+    suspended: {
+      description: 'There is no path; what is written waits, as long as one may be found.',
+      always: { guard: 'hasPath', target: 'open' },
+      on: { 'open.received': { target: 'moving', actions: 'noteChannel' } },
+      after: { suspendLimit: { target: 'closed', actions: 'noteNoPath' } },
     },
     closed: {
       type: 'final',

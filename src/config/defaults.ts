@@ -145,6 +145,37 @@ export const defaults = {
     /** A longer file is none of ours. */
     maxFileBytes: 64 * kib,
   },
+  /** A pipe whose path broke, or might be better (docs/decisions/0018). */
+  recovery: {
+    /** A pipe without a path waits so long for another one; a laptop that is carried from one network to the next has found it by then. */
+    suspendMs: minute,
+    /** When the other end has closed its socket it has died, or its NAT has forgotten us; in the second case it is back, or asks for a path, in a second or two. */
+    closedMs: 10 * second,
+    /** Every dial, then a fresh one: after an outage it comes through at once, a SYN from before only when the kernel repeats it. */
+    dialTimeoutMs: second,
+    /** The same for offers: a broker's link made before the outage is dead, and a new one is up in three or four round trips. */
+    ackTimeoutMs: second,
+    /** Nobody is asked any more. */
+    answerTimeoutMs: second,
+    /** The peer's dials have a second too, and may begin with one of TLS. */
+    inboundTimeoutMs: 1_500,
+    /** Two rounds: what is foretold may be wrong once. */
+    punchTimeoutMs: 3 * second,
+    /** From one attempt to the next: each takes a second by itself where nothing answers, none at all where nothing can be tried. */
+    pauseMs: 250,
+    /** A responder repeats its WANT_PATH so often. */
+    askEveryMs: second,
+    /** Each so manieth attempt looks the peer up anew: its brokers may have changed. */
+    lookUpEvery: 4,
+    /** The brokers are looked after so often meanwhile: a connect that takes longer is made anew. */
+    brokerEveryMs: second,
+    /** The first search for a path better than a relay: what was under way when the relay came first goes on. */
+    upgradeFirstMs: 50,
+    /** The next one; each further wait is six times as long, */
+    upgradeNextMs: 5 * second,
+    /** up to this. */
+    upgradeMaxMs: 2 * minute,
+  },
   /** The listening port, which anybody may dial. */
   listen: {
     /** Sockets that have not authenticated yet, together; more are dropped. */
@@ -287,6 +318,10 @@ export const defaults = {
     repeatMs: second,
     /** On an idle pipe: below the 30 s after which the worst NATs forget a mapping that should live for hours (RFC 5382). */
     idlePingMs: 20 * second,
+    /** From the first unanswered PING to the search for another path, while this one is still read: longer than one lost segment takes to be sent again, */
+    suspectMinMs: second,
+    /** and, on long paths, than two. */
+    suspectRttFactor: 4,
     /** From the first unanswered PING: longer than a change of network or a burst of loss, shorter than people's patience. */
     lostAfterMs: 15 * second,
   },
@@ -422,8 +457,8 @@ export const defaults = {
     openTimeoutMs: 10 * second,
     /** `settled()` never waits longer. */
     settledMaxMs: 10 * second,
-    /** How often interfaces are compared; the call takes 42 µs. */
-    interfacePollMs: 2 * second,
+    /** How often interfaces are compared; the call takes 42 µs, and a pipe may wait for it. */
+    interfacePollMs: 500,
     /** Interface records per family in addresses and offers (protocol 2). */
     maxInterfacesPerFamily: 3,
   },

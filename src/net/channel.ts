@@ -8,6 +8,7 @@ import { FrameDecoder } from '../protocol/frame-decoder.js'
 import { encodeFrame, type ControlFrame, type Frame } from '../protocol/frames.js'
 import type { StrategyName } from '../protocol/strategy.js'
 import type { SecuredSocket } from './secure.js'
+import { errnoOf } from './socket-errors.js'
 
 /**
  * A secured socket that speaks frames. It always reads: frames that come while nobody subscribes are parked (bounded),
@@ -39,6 +40,7 @@ export class Channel {
   readonly #parked: Frame[] = []
   #parkedBytes = 0
   #outcome: 'open' | 'ended' | Failure = 'open'
+  #isClosedByPeer = false
   /** Control frames that wait for the end of this turn; bounded by what one turn brings. */
   #gathered: Buffer[] = []
   #gatheredBytes = 0
@@ -54,8 +56,14 @@ export class Channel {
     this.frames$ = new Observable(subscriber => this.#subscribe(subscriber))
     socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
-    socket.on('end', () => this.#finish('ended'))
-    socket.on('error', error => this.#finish({ code: 'ERR_CHANNEL_LOST', message: error.message }))
+    socket.on('end', () => {
+      this.#isClosedByPeer = true
+      this.#finish('ended')
+    })
+    socket.on('error', error => {
+      this.#isClosedByPeer ||= errnoOf(error) === 'ECONNRESET'
+      this.#finish({ code: 'ERR_CHANNEL_LOST', message: error.message })
+    })
     socket.on('close', () => this.#finish({ code: 'ERR_CHANNEL_LOST', message: 'the connection closed' }))
     socket.on('drain', () => this.drained$.next())
   }
@@ -96,6 +104,11 @@ export class Channel {
   /** Bytes handed to the socket and not yet to the kernel. */
   get pendingBytes(): number {
     return this.#socket.writableLength + this.#gatheredBytes
+  }
+
+  /** The other end has ended it, by FIN or RST: whatever it is, it is not merely out of reach. */
+  get isClosedByPeer(): boolean {
+    return this.#isClosedByPeer
   }
 
   get isOpen(): boolean {

@@ -20,3 +20,14 @@ export function systemClock(): Clock {
     },
   }
 }
+
+/** Calls back now and then every `periodMs`, until what it returns is called. */
+export function every(clock: Pick<Clock, 'after'>, periodMs: number, callback: () => void): () => void {
+  let cancel = () => {}
+  const run = () => {
+    cancel = clock.after(periodMs, run)
+    callback()
+  }
+  run()
+  return () => cancel()
+}

@@ -21,3 +21,9 @@ export function ownAddresses(names: readonly string[] | undefined): readonly Own
 
 const hasBetter = (own: OwnAddress, all: readonly OwnAddress[]): boolean =>
   all.some(other => other.interfaceName === own.interfaceName && other.family === own.family && ipScope(other.address) !== 'link-local')
+
+/** Whether an address, with a zone or without, is one of this machine's now. */
+export function isOfThisMachine(host: string): boolean {
+  const [bare = ''] = host.split('%')
+  return ipScope(bare) === 'loopback' || Object.values(networkInterfaces()).some(entries => entries?.some(({ address }) => address === bare))
+}

@@ -130,7 +130,8 @@ const maxStates = 8
 
 /** The machines' states in the words of the contract (docs/cli.md); undefined between the end of the attempt and its result. */
 function connectionState(connection: unknown, attempt: unknown): ConnectionState | undefined {
-  if (connection === 'connected' || connection === 'closed' || connection === 'failed') return connection
+  if (connection === 'closed' || connection === 'failed') return connection
+  if (typeof connection === 'object' && connection !== null && ('connected' in connection || 'recovering' in connection)) return 'connected'
   if (attempt === 'resolving' || attempt === 'starting') return 'resolving'
   if (typeof attempt !== 'object' || attempt === null || !('connecting' in attempt)) return undefined
   const { election } = attempt.connecting as { election?: unknown }

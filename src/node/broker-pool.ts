@@ -7,7 +7,7 @@ import { defaultSignallingPolicy, signallingMachine } from '../../machines/signa
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError } from '../errors/index.js'
 import { ipScope } from '../nat/ip-scope.js'
-import type { Clock } from '../net/clock.js'
+import { every, type Clock } from '../net/clock.js'
 import { connectBroker, type BrokerLink } from '../net/mqtt-link.js'
 import { ResourceTable } from '../net/resource-table.js'
 import { formatBrokerUrl, parseBrokerUrl, type BrokerUrl } from '../protocol/broker-url.js'
@@ -59,6 +59,9 @@ export class BrokerPool {
   readonly #named = new Map<string, BrokerUrl>()
   readonly #stop = new AbortController()
   readonly #machine
+  /** So many want the brokers looked after. */
+  #quickened = 0
+  #stopQuickening: (() => void) | undefined
 
   /** Payloads of every link. */
   readonly messages$: Observable<BrokerPayload>
@@ -165,6 +168,20 @@ export class BrokerPool {
     return [...this.#leased.values()].map(({ broker }) => broker.status)
   }
 
+  /** A pipe stands still and may need signalling: looks after every broker closely, until what it returns is called. */
+  quicken(): () => void {
+    this.#quickened += 1
+    this.#stopQuickening ??= every(this.#options.clock, brokerEveryMs, () => {
+      for (const { broker } of this.#leased.values()) broker.lookAfter(brokerEveryMs)
+    })
+    let isHeld = true
+    return () => {
+      if (isHeld) this.#quickened -= 1
+      isHeld = false
+      if (this.#quickened === 0) this.#endQuickening()
+    }
+  }
+
   /** The network changed: every broker is tried afresh. */
   retryAll(): void {
     for (const { broker } of this.#leased.values()) broker.retry()
@@ -173,10 +190,16 @@ export class BrokerPool {
   /** Ends every link; resolves when they are closed. Never rejects. */
   async close(): Promise<void> {
     this.#stop.abort()
+    this.#endQuickening()
     for (const brokerId of [...this.#leased.keys()]) this.#drop(brokerId)
     await this.#links.disposeAll()
     this.#messages$.complete()
     this.#changes$.complete()
+  }
+
+  #endQuickening(): void {
+    this.#stopQuickening?.()
+    this.#stopQuickening = undefined
   }
 
   #get(brokerId: string): Broker {
@@ -210,6 +233,8 @@ export class BrokerPool {
     leased.broker.stop()
   }
 }
+
+const { brokerEveryMs } = defaults.recovery
 
 /** A broker is mostly needed again at once: an offer follows a look-up, a cancellation an attempt. */
 const lingerMs = 1_000

@@ -42,6 +42,8 @@ export class Broker {
   #failure: Failure | undefined
   #hasFailed = false
   #downSinceMs: number | undefined
+  #connectingSinceMs = 0
+  #state: unknown
 
   constructor(options: BrokerOptions) {
     this.#options = options
@@ -67,7 +69,17 @@ export class Broker {
 
   /** The network changed: what is up is made anew, what waits tries at once. */
   retry(): void {
+    this.#connectingSinceMs = this.#options.now()
     this.#options.actor.send({ type: 'broker.retry' })
+  }
+
+  /** Asks for a sign of life, and has `limitMs` to give one; a connect that takes as long is made anew, and no wait is longer. */
+  lookAfter(limitMs: number): void {
+    const { actor, now, signal } = this.#options
+    const link = this.#link
+    if (link !== undefined) return void link.ping({ signal, timeoutMs: limitMs }).catch(() => this.#link === link && !signal.aborted && this.retry())
+    if (this.#isConnecting && now() - this.#connectingSinceMs >= limitMs) return this.retry()
+    actor.send({ type: 'broker.hurry', capMs: limitMs })
   }
 
   get status(): BrokerStatus {
@@ -164,6 +176,8 @@ export class Broker {
   }
 
   #onSnapshot(linkId: string | undefined, lastFailure: Failure | undefined): void {
+    if (this.#state !== 'connecting' && this.#isConnecting) this.#connectingSinceMs = this.#options.now()
+    this.#state = this.#options.actor.getSnapshot().value
     const link = this.#options.linkOf(linkId)
     if (link !== this.#link) this.#onLink(link)
     this.#failure = lastFailure

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { distinctUntilChanged, map, merge, Observable, startWith, Subject } from 'rxjs'
 import type { PeerTarget } from '../../machines/attempt/attempt.types.js'
+import type { ConnectionPolicy } from '../../machines/shared/policy.types.js'
 import { defaults } from '../config/defaults.js'
 import { publicServers } from '../config/public-servers.js'
 import { ThroughlineError } from '../errors/index.js'
@@ -8,9 +9,9 @@ import type { OwnAddress } from '../nat/dial-plan.js'
 import { ipScope, isInPrefix } from '../nat/ip-scope.js'
 import { Budget } from '../net/budget.js'
 import type { Channel } from '../net/channel.js'
-import { systemClock, type Clock } from '../net/clock.js'
+import { every, systemClock, type Clock } from '../net/clock.js'
 import { takeInboundLock, type InboundLock } from '../net/inbound-lock.js'
-import { ownAddresses } from '../net/interfaces.js'
+import { isOfThisMachine, ownAddresses } from '../net/interfaces.js'
 import { listen, type Listener } from '../net/listener.js'
 import { machineSecret } from '../net/machine-secret.js'
 import { ResourceTable } from '../net/resource-table.js'
@@ -119,7 +120,7 @@ export class NodeCore {
     const allowedUnasked: OpeningsOptions['allowedUnasked'] = (peerId, protocol) =>
       (handler(protocol) === undefined ? undefined : this.access.allowedUnasked(peerId))
     this.registry = new SessionRegistry({
-      machine: this.#wire(dialler, () => openings, handler), dialler, clock, inspect, allowedUnasked,
+      machine: this.#wire(dialler, () => openings, handler), dialler, clock, inspect, allowedUnasked, policy: policyOf(options),
       newId: () => randomBytes(16).toString('hex'),
       endChannels: key => openings.endOthers(key),
     })
@@ -244,10 +245,15 @@ export class NodeCore {
       ownInterfaces: () => this.interfaces,
       addressFor: withEndpoints => this.addressBytes(withEndpoints),
       onOffer: (peerId, message, received, leave) => this.registry.offer(peerId, message, received, leave),
+      isForgotten: (peerId, message) => this.registry.isForgotten(peerId, message),
       onCancel: (peerId, session) => this.registry.cancel(peerId, session),
     })
     this.pool.messages$.subscribe(({ brokerId, payload }) => this.#mailroom.receive(payload, brokerId))
-    this.#mailroom.letters$.subscribe(delivery => this.#isInbound && desk.take(delivery))
+    this.#mailroom.letters$.subscribe(delivery => {
+      const { message, senderId } = delivery.letter
+      if (message.type === 'wantPath') this.registry.wantPath(senderId, message.session)
+      else if (this.#isInbound) desk.take(delivery)
+    })
     this.#desk = desk
   }
 
@@ -272,6 +278,10 @@ export class NodeCore {
       desk: () => this.#desk,
       session: key => this.registry.get(key)?.session,
       openings,
+      planPath: ({ sessionKey, target }) => ({ ...this.registry.planPath(sessionKey), target: target && this.#paths.recall(target) }),
+      quicken: () => this.pool.quicken(),
+      askByLetter: key => every(this.clock, defaults.recovery.askEveryMs, () => this.#desk.wantPath(this.registry.get(key)?.offerId ?? '')),
+      endSearch: key => this.registry.endSearch(key),
     })
   }
 
@@ -285,10 +295,15 @@ export class NodeCore {
       this.pool.retryAll()
       this.network.update(own)
       this.time.networkChanged()
+      this.registry.networkChanged(isOfThisMachine)
       this.changes$.next()
     })
   }
 }
+
+/** The numbers its connections wait by. */
+const policyOf = ({ suspendMs = defaults.recovery.suspendMs }: NodeOptions): ConnectionPolicy =>
+  ({ attempt: defaults.attempt, dial: defaults.dial, punch: defaults.punch, recovery: { ...defaults.recovery, suspendMs } })
 
 /** A link-local address means something only with its zone. */
 const bindable = ({ address, family, interfaceName }: OwnAddress): string =>

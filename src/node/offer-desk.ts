@@ -26,6 +26,8 @@ export interface OfferDeskOptions {
   readonly addressFor: (withEndpoints: boolean) => Uint8Array
   /** `leave` gives the place in the attempts' budget back when the attempt is over. */
   readonly onOffer: (peerId: string, offer: OfferMessage, received: ReceivedOffer, leave: () => void) => void
+  /** Whether an offer is for a pipe that nobody has here. */
+  readonly isForgotten: (peerId: string, offer: OfferMessage) => boolean
   readonly onCancel: (peerId: string, session: string) => void
 }
 
@@ -108,6 +110,12 @@ export class OfferDesk {
     for (const brokerId of offer?.brokerIds ?? []) this.#send(brokerId, offer!, { type: 'refuse', attempt: offer!.message.attempt, of: offerId, code })
   }
 
+  /** Asks the sender of an offer for another path to the pipe it led to. */
+  wantPath(offerId: string): void {
+    const offer = this.#offers.get(offerId)
+    for (const brokerId of offer?.brokerIds ?? []) this.#send(brokerId, offer!, { type: 'wantPath', session: offer!.message.session })
+  }
+
   #takeOffer({ letter, brokerId, isCopy }: Delivery, message: OfferMessage): void {
     const { access, budget, clock, peers } = this.#options
     const { senderId, messageId } = letter
@@ -130,12 +138,14 @@ export class OfferDesk {
       this.refuse(messageId, failure)
     }
     if (isDenied) return refuse({ code: 'ERR_REFUSED', message: 'not on the allow list' })
+    if (this.#options.isForgotten(senderId, message)) return refuse({ code: 'ERR_SESSION_UNKNOWN', message: 'this node does not know the pipe' })
     const leave = budget.enterAttempt(access.isKnown(senderId) ? 'known' : 'stranger')
     if (leave === undefined) return refuse({ code: 'ERR_BUSY', message: 'too many attempts at once' })
     // our answer, if it leaves in this turn, is waited for; sealing takes a millisecond
     queueMicrotask(acknowledge)
     this.#options.onOffer(senderId, message, {
       offerId: messageId,
+      attemptId: message.attempt,
       strategies: strategyOrder.filter(strategy => message.strategies.includes(strategy)),
       target: {
         peerId: senderId, brokers: [],

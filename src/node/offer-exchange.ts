@@ -26,6 +26,7 @@ export interface ExchangeOptions {
 
 /** What is left of an exchange after its attempt. */
 export interface KeptExchange {
+  readonly attemptId: string
   /** Tells the peer, if it may have heard of the attempt, that nothing comes of it. */
   withdraw(): void
   release(): void
@@ -78,7 +79,7 @@ class OfferExchange {
     const messageId = mailroom.newId()
     this.#listen(messageId)
     this.#replies.add(letters$.subscribe(letter => this.#write(letter)))
-    keep(this.#request.sessionKey, { withdraw: () => this.#withdraw(), release: () => this.#release() })
+    keep(this.#request.sessionKey, { attemptId: this.#request.attemptId, withdraw: () => this.#withdraw(), release: () => this.#release() })
     const asking = askInWaves({
       brokers: this.#request.brokers.filter(brokerId => pool.isUsable(brokerId)), first: defaults.signalling.homes, clock,
       signal: AbortSignal.any([this.#stop.signal, this.#heard.signal]), ask: brokerId => this.#ask(brokerId, messageId),
@@ -112,10 +113,10 @@ class OfferExchange {
 
   #publish(brokerId: string, messageId: string, nonce: Uint8Array | undefined): Promise<void> {
     const { pool, mailroom, peers, clock } = this.#options
-    const { peerId, sessionId, attemptId, protocol, strategies, punch } = this.#request
+    const { peerId, sessionId, attemptId, protocol, established, strategies, punch } = this.#request
     const offer = {
       type: 'offer', session: sessionId, attempt: attemptId, protocol, strategies, interfaces: this.#options.ownInterfaces(), punch, inbox: mailroom.inbox,
-      doorKey: mailroom.doorKey, machineTag: peers.ownTag, brokerRttMs: pool.rttMs(brokerId), ...(nonce !== undefined && { nonce }),
+      doorKey: mailroom.doorKey, machineTag: peers.ownTag, brokerRttMs: pool.rttMs(brokerId), ...(established && { established }), ...(nonce !== undefined && { nonce }),
     } as const
     this.#sentAtMs.set(`${messageId} ${brokerId}`, clock.wallNow())
     return pool.publish(brokerId, this.#topic, mailroom.seal(offer, peers.recipient(peerId), messageId).payload)

@@ -1,4 +1,5 @@
 import { of, type Observable } from 'rxjs'
+import type { AttemptReason } from '../../machines/attempt/attempt.types.js'
 import type { AcceptOutput } from '../../machines/pipe-session/pipe-session.types.js'
 import type { CandidateRecord } from '../../machines/shared/candidate.types.js'
 import type { Strategy } from '../../machines/strategies.js'
@@ -9,12 +10,13 @@ import type { ResourceTable } from '../net/resource-table.js'
 import type { Hello, Open, Role } from '../protocol/frames.js'
 import type { StrategyName } from '../protocol/strategy.js'
 import { SessionPipe } from '../streams/pipe/session-pipe.js'
-import type { PipePath } from '../streams/pipe/types.js'
+import { moveReasons, type MoveReason, type PipePath } from '../streams/pipe/types.js'
 import { Session } from '../streams/session/session.js'
 import type { OpenEvent } from '../streams/session/types.js'
 import type { WindowPool } from '../streams/session/window-pool.js'
 import type { Handler } from './handlers.js'
 import { Opening } from './opening.js'
+import { repath } from './repath.js'
 import type { SessionEntry } from './session-entry.js'
 import type { SessionRegistry } from './session-registry.js'
 
@@ -47,16 +49,16 @@ export class Openings {
   openAhead(channel: Channel): void {
     const entry = this.#options.registry.get(channel.owner ?? '')
     if (entry?.facts.role !== 'initiator' || entry.opening !== undefined) return
-    this.#open(entry, channel)
+    this.#open(entry, channel, 'dial')
   }
 
   /** Initiator: sends OPEN on a channel of the table, unless that was done ahead. */
-  open$(key: string, channelId: string): Observable<OpenEvent> {
+  open$(key: string, channelId: string, reason: AttemptReason): Observable<OpenEvent> {
     const entry = this.#options.registry.get(key)
     const channel = this.#options.channels.take(channelId)
     if (entry === undefined || channel === undefined) return of({ type: 'open.lost', failure: channelGone })
     const { opening } = entry
-    return (opening?.channel === channel ? opening : this.#open(entry, channel)).events$
+    return (opening?.channel === channel ? opening : this.#open(entry, channel, reason)).events$
   }
 
   /** A channel on which the peer is initiator said OPEN. Takes the channel over. */
@@ -150,11 +152,11 @@ export class Openings {
     }
   }
 
-  #open(entry: SessionEntry, channel: Channel): Opening {
+  #open(entry: SessionEntry, channel: Channel, reason: AttemptReason): Opening {
     const { firstBytes } = entry.facts
     const session = this.#sessionOf(entry, channel)
-    const open$ = session.open(channel, { reason: 'dial', ...(firstBytes !== undefined && { firstBytes }) })
-    entry.opening = new Opening(channel, open$, { onAccepted: () => void this.#show(entry, session, channel), tellSoon: tell => entry.tellSoon(tell) })
+    const open$ = session.open(channel, { reason, ...(firstBytes !== undefined && { firstBytes }) })
+    entry.opening = new Opening(channel, open$, { onAccepted: () => void this.#show(entry, session, channel, reason), tellSoon: tell => entry.tellSoon(tell) })
     return entry.opening
   }
 
@@ -162,7 +164,7 @@ export class Openings {
     const session = this.#sessionOf(entry, channel)
     session.accept(channel, open)
     const isFirst = entry.pipe === undefined
-    const pipe = this.#show(entry, session, channel)
+    const pipe = this.#show(entry, session, channel, open.reason)
     if (isFirst) handler?.onPipe(pipe)
   }
 
@@ -178,19 +180,23 @@ export class Openings {
   }
 
   /** The pipe on its first path, or on another. */
-  #show(entry: SessionEntry, session: Session, channel: Channel): SessionPipe {
+  #show(entry: SessionEntry, session: Session, channel: Channel, reason: string): SessionPipe {
     const { clock, scopeOf, onProven } = this.#options
     const { role, startedAtMs } = entry.facts
     const { family, local, remote, rttMs } = channel
     const { method } = channel.via ?? {}
     const path: PipePath = { strategy: strategyOf(channel, role), scope: scopeOf(channel), family, local, remote, rttMs, ...(method !== undefined && { method }) }
-    if (entry.pipe === undefined) entry.show(new SessionPipe(session, path, clock.now() - startedAtMs))
-    else entry.pipe.setPath(path)
+    // nothing is left to elect
+    entry.attemptId = undefined
+    if (entry.pipe === undefined) entry.show(new SessionPipe(session, path, clock.now() - startedAtMs, request => repath(entry, request)))
+    else entry.pipe.setPath({ ...path, ...(isMoveReason(reason) && { reason }) })
     // that a peer could dial us tells nothing of how we can reach it
     if (role === 'initiator' || path.strategy === 'punch') onProven(channel.peerId, path)
     return entry.pipe!
   }
 }
+
+const isMoveReason = (text: string): text is MoveReason => (moveReasons as readonly string[]).includes(text)
 
 /** A channel by way of the listening port tells by its TLS roles: who dialled is client. */
 const strategyOf = ({ via, isTlsServer }: Channel, role: Role): StrategyName => via?.strategy ?? (isTlsServer === (role === 'responder') ? 'direct' : 'reverse')

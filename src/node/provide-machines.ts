@@ -4,7 +4,7 @@ import { attemptMachine } from '../../machines/attempt/attempt.machine.js'
 import type { AttemptEvent, OfferRequest, PeerTarget, PunchLetter } from '../../machines/attempt/attempt.types.js'
 import { createCandidateActors, type CandidateResources } from '../../machines/candidate/candidate.actors.js'
 import { candidateMachine } from '../../machines/candidate/candidate.machine.js'
-import { createConnectionActors } from '../../machines/connection/connection.actors.js'
+import { createConnectionActors, type ConnectionResources } from '../../machines/connection/connection.actors.js'
 import { connectionMachine } from '../../machines/connection/connection.machine.js'
 import { createDialActors } from '../../machines/dial/dial.actors.js'
 import { directMachine } from '../../machines/direct/direct.machine.js'
@@ -13,6 +13,8 @@ import { punchMachine } from '../../machines/punch/punch.machine.js'
 import { createPipeSessionActors } from '../../machines/pipe-session/pipe-session.actors.js'
 import { pipeSessionMachine } from '../../machines/pipe-session/pipe-session.machine.js'
 import { reverseMachine } from '../../machines/reverse/reverse.machine.js'
+import { createSearchActors, type SearchResources } from '../../machines/search/search.actors.js'
+import { searchMachine } from '../../machines/search/search.machine.js'
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError } from '../errors/index.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
@@ -36,6 +38,11 @@ export interface MachineParts extends CandidateResources, Pick<PunchResources, '
   readonly desk: () => OfferDesk
   readonly session: (sessionKey: string) => Session | undefined
   readonly openings: () => Openings
+  /** See `SearchResources` and `ConnectionResources`. */
+  readonly planPath: SearchResources['planPath']
+  readonly quicken: ConnectionResources['quicken']
+  readonly askByLetter: ConnectionResources['askByLetter']
+  readonly endSearch: ConnectionResources['endSearch']
 }
 
 /** The connection machine with every actor of its tree. A new strategy's machine is provided here. */
@@ -43,19 +50,28 @@ export function provideConnectionMachine(parts: MachineParts): typeof connection
   const pipeSession = createPipeSessionActors({
     session: parts.session,
     accept: (key, channelId) => parts.openings().accept(key, channelId),
+    refuse: (channelId, failure) => parts.openings().refuse(channelId, failure),
+  })
+  const attempt = provideAttempt(parts)
+  const own = createConnectionActors({
+    authorize: (request, signal) => authorize(parts, request, signal),
+    tellPending: (_key, channelId) => parts.openings().tellPending(channelId),
+    refuseChannel: (channelId, failure) => parts.openings().refuse(channelId, failure),
+    refuseOffer: (offerId, failure) => parts.desk().refuse(offerId, failure),
+    quicken: parts.quicken,
+    askByLetter: parts.askByLetter,
+    askByChannel: (key, strategies) => parts.session(key)?.wantPath(strategies),
+    endSearch: parts.endSearch,
   })
   return connectionMachine.provide({
     actors: {
-      attempt: provideAttempt(parts),
-      pipeSession: pipeSessionMachine.provide(pipeSession),
-      acceptOpen: pipeSession.actors.acceptOpen,
-      ...createConnectionActors({
-        authorize: (request, signal) => authorize(parts, request, signal),
-        tellPending: (_key, channelId) => parts.openings().tellPending(channelId),
-        refuseChannel: (channelId, failure) => parts.openings().refuse(channelId, failure),
-        refuseOffer: (offerId, failure) => parts.desk().refuse(offerId, failure),
-      }),
+      attempt,
+      search: searchMachine.provide({ actors: { attempt, ...createSearchActors(parts) } }),
+      pipeSession: pipeSessionMachine.provide({ actors: pipeSession.actors, actions: pipeSession.actions }),
+      acceptOpen: pipeSession.acceptOpen,
+      ...own.actors,
     },
+    actions: own.actions,
   })
 }
 
@@ -72,7 +88,7 @@ function provideAttempt(parts: MachineParts): typeof attemptMachine {
     resolve,
     offer$,
     answer$: (offerId, strategies, punch, letters$) => parts.desk().answer$(offerId, strategies, punch, letters$),
-    open$: (key, channelId) => parts.openings().open$(key, channelId),
+    open$: (key, channelId, reason) => parts.openings().open$(key, channelId, reason),
     endChannels: (key, exceptId) => parts.openings().endOthers(key, exceptId),
   })
   return attemptMachine.provide({

@@ -2,6 +2,7 @@ import type { ActorRefFrom } from 'xstate'
 import type { attemptMachine } from '../../machines/attempt/attempt.machine.js'
 import type { AttemptContext } from '../../machines/attempt/attempt.types.js'
 import type { connectionMachine } from '../../machines/connection/connection.machine.js'
+import type { Strategy } from '../../machines/strategies.js'
 import { defaults } from '../config/defaults.js'
 import type { Clock } from '../net/clock.js'
 import type { SessionPipe } from '../streams/pipe/session-pipe.js'
@@ -19,6 +20,8 @@ export interface SessionFacts {
   readonly sessionId: string
   readonly attemptId: string
   readonly protocol: string
+  /** Asked for, by us or the peer. */
+  readonly strategies: readonly Strategy[]
   /** Initiator: what the user wrote. Kept out of the machines, for an address holds a door key. */
   readonly peer: string | undefined
   readonly firstBytes: Uint8Array | undefined
@@ -34,10 +37,16 @@ export class SessionEntry {
   readonly facts: SessionFacts
   peerId: string | undefined
   session: Session | undefined
+  /** Initiator: the attempt for which the peer may dial us; undefined while none runs. */
+  attemptId: string | undefined
+  /** Responder: the latest offer, by which the initiator can be asked for a path. */
+  offerId: string | undefined
+  /** So many times the application asked for another path. */
+  repaths = 0
   /** Initiator: the OPEN under way, or the last one. */
   opening: Opening | undefined
-  /** One per round. */
-  readonly exchanges: KeptExchange[] = []
+  /** Of the latest attempt that asked by brokers, one per round. */
+  exchanges: readonly KeptExchange[] = []
   readonly #clock: Clock | undefined
   readonly #make: (entry: SessionEntry) => ConnectionActor
   #actor: ConnectionActor | undefined
@@ -50,6 +59,7 @@ export class SessionEntry {
   /** `make` makes the actor, once; it is started here. Without `clock` it never lags: somebody watches. */
   constructor(facts: SessionFacts, peerId: string | undefined, clock: Clock | undefined, make: (entry: SessionEntry) => ConnectionActor) {
     this.facts = facts
+    this.attemptId = facts.attemptId
     this.peerId = peerId
     this.#clock = clock
     this.#make = make

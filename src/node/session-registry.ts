@@ -3,12 +3,14 @@ import { createActor, type InspectionEvent } from 'xstate'
 import type { AttemptInput, PeerTarget } from '../../machines/attempt/attempt.types.js'
 import type { connectionMachine } from '../../machines/connection/connection.machine.js'
 import type { ConnectionInput, ReceivedOffer } from '../../machines/connection/connection.types.js'
+import type { ConnectionPolicy } from '../../machines/shared/policy.types.js'
 import { strategyOrder, type Strategy } from '../../machines/strategies.js'
 import { defaults } from '../config/defaults.js'
 import type { Failure } from '../errors/index.js'
 import type { Channel } from '../net/channel.js'
 import type { Clock } from '../net/clock.js'
 import type { Hello } from '../protocol/frames.js'
+import { parseEndpoint } from '../protocol/endpoint.js'
 import type { OfferMessage } from '../protocol/signal-message.js'
 import type { Dialler } from './dialler.js'
 import type { KeptExchange } from './offer-exchange.js'
@@ -38,13 +40,12 @@ export interface SessionRegistryOptions {
   readonly clock: Clock
   readonly newId: () => string
   readonly inspect: ((event: InspectionEvent) => void) | undefined
+  readonly policy: ConnectionPolicy
   /** The strategies a peer may use where nobody has to be asked; undefined: ask. */
   readonly allowedUnasked: (peerId: string, protocol: string) => readonly Strategy[] | undefined
   /** Ends the channels of a session that are not in its service. */
   readonly endChannels: (key: string) => void
 }
-
-const policy = { attempt: defaults.attempt, dial: defaults.dial, punch: defaults.punch }
 
 /**
  * All connections of a node: a root actor each, with its session and pipe. Keyed by our role, the wire id and, as
@@ -85,23 +86,23 @@ export class SessionRegistry {
     return { key, entry: this.#entries.get(key), tombstone: this.#tombstones.get(key, this.#options.clock.now()) }
   }
 
-  /** The dial for which a responder may have dialled us; undefined once a channel carries its session: nothing is left to elect. */
+  /** The attempt for which a responder may have dialled us; undefined once its channel carries the session: nothing is left to elect. */
   waitingFor({ peerId }: Channel, { session, attempt }: Hello): SessionEntry | undefined {
     const entry = this.#entries.get(initiatorKey(session))
-    if (entry === undefined || entry.facts.attemptId !== attempt || entry.session?.channel !== undefined) return undefined
+    if (entry?.attemptId !== attempt) return undefined
     return (entry.peerId ?? entry.attempt?.known?.peerId) === peerId ? entry : undefined
   }
 
   /** Starts a connection as initiator. Where a SYN can leave at once, the machine follows right behind it. */
   dial({ peer, target, protocol, firstBytes, attempt }: DialRequest): SessionEntry {
-    const { newId, clock, dialler, inspect } = this.#options
+    const { newId, clock, dialler, inspect, policy } = this.#options
     const [sessionId, attemptId] = [newId(), newId()]
     const key = initiatorKey(sessionId)
     const startedAtMs = clock.now()
     const outgoing = target && dialler.startAhead({ sessionKey: key, sessionId, attemptId, target, ...attempt })
-    const entry = this.#add({ key, role: 'initiator', sessionId, attemptId, protocol, peer, firstBytes, startedAtMs }, undefined, {
+    const entry = this.#add({ key, role: 'initiator', sessionId, attemptId, protocol, strategies: attempt.strategies, peer, firstBytes, startedAtMs }, undefined, {
       role: 'initiator', sessionKey: key, peerId: undefined, protocol,
-      attempt: { role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, startedAtMs, policy, ...attempt, ...(target !== undefined && { target }) },
+      attempt: { reason: 'dial', role: 'initiator', sessionKey: key, sessionId, attemptId, protocol, startedAtMs, policy, ...attempt, ...(target !== undefined && { target }) },
     })
     if (outgoing === undefined || inspect !== undefined || target?.remembered !== undefined) entry.begin()
     else clock.after(defaults.attempt.headStartMs, () => (outgoing.isConnected ? entry.beginSoon() : entry.begin()))
@@ -110,15 +111,15 @@ export class SessionRegistry {
 
   /** Adds a connection as responder; the caller begins it. */
   respond({ peerId, hello: { session: sessionId, attempt: attemptId }, protocol, offer, ...opened }: RespondRequest): SessionEntry {
-    const { clock, allowedUnasked } = this.#options
+    const { clock, allowedUnasked, policy } = this.#options
     const key = responderKey(peerId, sessionId)
     const startedAtMs = clock.now()
     const attempt: AttemptInput = {
-      role: 'responder', sessionKey: key, sessionId, attemptId, protocol, strategies: offer?.strategies ?? strategyOrder, mode: 'race',
+      reason: 'dial', role: 'responder', sessionKey: key, sessionId, attemptId, protocol, strategies: offer?.strategies ?? strategyOrder, mode: 'race',
       timeoutMs: defaults.attempt.timeoutMs, startedAtMs, policy,
       ...(offer !== undefined && { target: offer.target, offerId: offer.offerId }),
     }
-    return this.#add({ key, role: 'responder', sessionId, attemptId, protocol, peer: undefined, firstBytes: undefined, startedAtMs }, peerId, {
+    return this.#add({ key, role: 'responder', sessionId, attemptId, protocol, strategies: attempt.strategies, peer: undefined, firstBytes: undefined, startedAtMs }, peerId, {
       role: 'responder', sessionKey: key, peerId, protocol, attempt, allowed: allowedUnasked(peerId, protocol), ...(offer !== undefined && { offer }), ...opened,
     })
   }
@@ -127,11 +128,49 @@ export class SessionRegistry {
   offer(peerId: string, message: OfferMessage, offer: ReceivedOffer, leave: () => void): void {
     const known = this.ofPeer(peerId, message.session).entry
     if (known !== undefined) {
+      known.offerId = offer.offerId
       leave()
       return known.actor.send({ type: 'offer.received', offer })
     }
-    const { actor } = this.respond({ peerId, hello: message, protocol: message.protocol, offer })
-    actor.subscribe({ next: ({ value }) => value === 'connected' && leave(), error: leave, complete: leave })
+    const entry = this.respond({ peerId, hello: message, protocol: message.protocol, offer })
+    entry.offerId = offer.offerId
+    entry.actor.subscribe({ next: snapshot => snapshot.matches('connected') && leave(), error: leave, complete: leave })
+  }
+
+  /** Whether an offer goes on with a pipe that is not here any more. */
+  isForgotten(peerId: string, { session, established }: OfferMessage): boolean {
+    return established === true && this.ofPeer(peerId, session).entry === undefined
+  }
+
+  /** The responder of a pipe has no channel left. */
+  wantPath(peerId: string, sessionId: string): void {
+    const entry = this.#entries.get(initiatorKey(sessionId))
+    if (entry?.pipe !== undefined && entry.peerId === peerId) entry.actor.send({ type: 'path.wanted', strategies: [] })
+  }
+
+  /** Gives a further attempt of a pipe its id. */
+  planPath(key: string): { readonly attemptId: string; readonly startedAtMs: number } {
+    const attemptId = this.#options.newId()
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) entry.attemptId = attemptId
+    return { attemptId, startedAtMs: this.#options.clock.now() }
+  }
+
+  /** No attempt of the session runs any more: what it left is ended. */
+  endSearch(key: string): void {
+    const entry = this.#entries.get(key)
+    if (entry !== undefined) entry.attemptId = undefined
+    this.#options.endChannels(key)
+  }
+
+  /** Addresses of this machine came or went: pipes from one that is gone are suspected at once, and relayed ones may go better. */
+  networkChanged(isOurs: (host: string) => boolean): void {
+    for (const { session, pipe, actor } of this.#entries.values()) {
+      if (pipe === undefined) continue
+      const host = parseEndpoint(session?.channel?.local ?? '')?.host
+      if (host !== undefined && !isOurs(host)) session?.suspect()
+      actor.send({ type: 'network.changed' })
+    }
   }
 
   /** The peer withdrew its offer. */
@@ -140,9 +179,14 @@ export class SessionRegistry {
     this.ofPeer(peerId, sessionId).entry?.actor.send({ type: 'peer.cancelled', failure })
   }
 
-  /** Keeps what a dial's exchange of offers holds until the connection ends; a later round adds to it. */
+  /** Keeps what an attempt's exchange of offers holds until the connection ends or a later attempt has one; a later round adds to it. */
   keep(key: string, exchange: KeptExchange): void {
-    this.#entries.get(key)?.exchanges.push(exchange)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    const isOfAttempt = ({ attemptId }: KeptExchange) => attemptId === exchange.attemptId
+    // a broker that both use is leased again before it is let go
+    for (const old of entry.exchanges) if (!isOfAttempt(old)) old.release()
+    entry.exchanges = [...entry.exchanges.filter(isOfAttempt), exchange]
   }
 
   /** Resolves when no connection is left, and the last frames of all are with the kernel: the process may exit then. */
@@ -181,8 +225,9 @@ export class SessionRegistry {
       session.close(failure)
       this.#flush(session.channel)
     }
+    const isUntold = pipe === undefined || session?.isStalled === true
     for (const exchange of exchanges) {
-      if (pipe === undefined && failure !== undefined) exchange.withdraw()
+      if (isUntold && failure !== undefined) exchange.withdraw()
       exchange.release()
     }
     this.#changes$.next()

@@ -6,6 +6,7 @@ import { strategyOrder } from '../../machines/strategies.js'
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError, type Failure } from '../errors/index.js'
 import { formatEndpoint } from '../protocol/endpoint.js'
+import { assertStrategies } from './assert-strategies.js'
 import { AttemptView } from './attempt-view.js'
 import { echoPings, pingProtocol } from './ping-responder.js'
 import type { NodeCore } from './node-core.js'
@@ -204,9 +205,3 @@ const settled = (actor: NodeActor, isReached: (snapshot: NodeSnapshot) => boolea
 
 const failed = (failure: Failure | undefined): ThroughlineError =>
   new ThroughlineError(failure?.code ?? 'ERR_INTERNAL', failure?.message ?? 'the node could not start')
-
-function assertStrategies(strategies: DialOptions['strategies']): void {
-  const unknown = strategies?.find(strategy => !strategyOrder.includes(strategy))
-  if (unknown !== undefined) throw new ThroughlineError('ERR_STRATEGY_UNKNOWN', `${String(unknown)} is no strategy of this version; there are ${strategyOrder.join(', ')}`)
-  if (strategies?.length === 0) throw new ThroughlineError('ERR_STRATEGY_UNKNOWN', `no strategy is left; there are ${strategyOrder.join(', ')}`)
-}

@@ -7,7 +7,7 @@ import type { InterfaceProfile } from '../nat/nat-profile.js'
 import type { ProvenPath } from '../nat/path-memory.js'
 import type { ConnectionState, Pipe } from '../streams/pipe/types.js'
 
-export type { ConnectionState, Messages, Pipe, PipePath, PipeStats, Scope } from '../streams/pipe/types.js'
+export type { ConnectionState, Messages, MoveReason, Pipe, PipePath, PipeStats, RepathOptions, Scope } from '../streams/pipe/types.js'
 
 /** What `authorize` is asked, once per session, before anything of this node is revealed. */
 export interface AuthorizeRequest {
@@ -39,6 +39,8 @@ export interface NodeOptions {
   readonly allow?: readonly string[] | 'any'
   readonly authorize?: (request: AuthorizeRequest, context: { readonly signal: AbortSignal }) => AuthorizeAnswer | Promise<AuthorizeAnswer>
   readonly birthday?: 'auto' | 'off'
+  /** How long a pipe whose path broke waits for another one, ms; default 60,000. 0: it fails at once. */
+  readonly suspendMs?: number
   /** False: only for own dials. Takes no lock on the identity, listens on an ephemeral port for its own attempts, serves no topic. */
   readonly inbound?: boolean
   /** Receives the inspection events of every actor. */

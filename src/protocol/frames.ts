@@ -1,4 +1,5 @@
 import { ThroughlineError } from '../errors/index.js'
+import { strategyCodes, strategiesOfCodes, type StrategyName } from './strategy.js'
 
 /** Side of a peer in one session. */
 export type Role = 'initiator' | 'responder'
@@ -35,6 +36,8 @@ export type Frame =
   | { readonly type: 'fin'; readonly offset: number }
   | { readonly type: 'abort'; readonly code: string }
   | { readonly type: 'ping' | 'pong'; readonly token: number }
+  /** Asks the initiator for another path; no strategy named: by any. */
+  | { readonly type: 'wantPath'; readonly strategies: readonly StrategyName[] }
 
 /** A frame that is not DATA. */
 export type ControlFrame = Exclude<Frame, { type: 'data' }>
@@ -76,6 +79,8 @@ export function encodeFrame(frame: ControlFrame): Buffer {
     case 'ping':
     case 'pong':
       return writer.u32(frame.token).finish()
+    case 'wantPath':
+      return writer.codes(strategyCodes(frame.strategies)).finish()
   }
 }
 
@@ -116,6 +121,8 @@ function readControl(type: number, reader: BodyReader): ControlFrame | undefined
       return { type: 'ping', token: reader.u32() }
     case frameTypes.pong:
       return { type: 'pong', token: reader.u32() }
+    case frameTypes.wantPath:
+      return { type: 'wantPath', strategies: strategiesOfCodes(reader.codes()) }
     default:
       if (type >= frameTypes.firstIgnorable) return undefined
       throw violation(`unknown frame type ${type}`)
@@ -161,6 +168,13 @@ class BodyWriter {
     return this
   }
 
+  codes(values: Uint8Array): this {
+    this.u8(values.length)
+    this.#bytes.set(values, this.#at)
+    this.#at += values.length
+    return this
+  }
+
   finish(): Buffer {
     this.#bytes.writeUInt16BE(this.#at - frameSizes.header, 1)
     return Buffer.from(this.#bytes.subarray(0, this.#at))
@@ -196,6 +210,12 @@ class BodyReader {
     const length = this.u8()
     const at = this.#take(length)
     return this.#body.toString('utf8', at, at + length)
+  }
+
+  codes(): Uint8Array {
+    const length = this.u8()
+    const at = this.#take(length)
+    return this.#body.subarray(at, at + length)
   }
 
   assertEnd(): void {

@@ -4,7 +4,7 @@ import { ByteReader, decodeUtf8 } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
 import type { FieldRule } from './fields.js'
 import { interfaceRecordBytes } from './interface-record.js'
-import { type StrategyName, strategyNames } from './strategy.js'
+import { strategiesOfCodes, strategyCodes, type StrategyName } from './strategy.js'
 import { isTopic } from './topic.js'
 
 /** Turns the value of one field into bytes and back; both directions throw ERR_MALFORMED for what has no valid form. */
@@ -60,13 +60,15 @@ const count = (tag: number): FieldCodec<number> => ({
   decode: (value) => new ByteReader(value).u8(),
 })
 
+/** Present or not. */
+const flag = (tag: number): FieldCodec<true> => ({ tag, min: 0, max: 0, encode: () => new Uint8Array(), decode: () => true })
+
 const strategies: FieldCodec<readonly StrategyName[]> = {
   tag: 4,
   min: 0,
   max: defaults.protocol.maxStrategies,
-  encode: (value) => Uint8Array.from(value, (strategy) => strategyNames.indexOf(strategy) + 1),
-  // Codes of later versions are ignored, and so are repetitions.
-  decode: (value) => [...new Set(value)].flatMap((code) => strategyNames[code - 1] ?? []),
+  encode: strategyCodes,
+  decode: strategiesOfCodes,
 }
 
 /** The fields of protocol section 4.3 that hold one value, by the property of a message they become. */
@@ -86,6 +88,7 @@ export const signalCodecs = {
   address: bytes(14, 0, defaults.protocol.maxAddressBytes),
   round: count(16),
   atMs: integer(17, 6),
+  established: flag(19),
 }
 
 const records = (tag: number): FieldRule => ({ tag, ...interfaceRecordBytes, list: 2 * defaults.node.maxInterfacesPerFamily })

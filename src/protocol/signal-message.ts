@@ -21,6 +21,8 @@ export interface OfferMessage {
   readonly machineTag: Uint8Array
   /** To the broker this copy travels by; whole milliseconds, at most 65,535. */
   readonly brokerRttMs: number
+  /** The pipe is there already; who does not know it refuses with ERR_SESSION_UNKNOWN. */
+  readonly established?: true
   /** 16 bytes of an earlier challenge. */
   readonly nonce?: Uint8Array
 }
@@ -97,6 +99,12 @@ export interface CancelMessage {
   readonly code?: string
 }
 
+/** Asks the initiator of a pipe for another path, when there is no channel to ask it by. */
+export interface WantPathMessage {
+  readonly type: 'wantPath'
+  readonly session: string
+}
+
 /** Asks a node for its address. */
 export interface LookupMessage {
   readonly type: 'lookup'
@@ -115,6 +123,7 @@ export type SignalMessage =
   | RefuseMessage
   | ChallengeMessage
   | CancelMessage
+  | WantPathMessage
   | LookupMessage
 
 type Property = keyof typeof signalTable
@@ -125,12 +134,12 @@ interface Layout {
   readonly optional?: readonly Property[]
 }
 
-/** Which fields a message consists of, by its type. Type 9 is reserved. */
+/** Which fields a message consists of, by its type. */
 const layouts: Readonly<Record<SignalMessage['type'], Layout>> = {
   offer: {
     code: 1,
     required: ['session', 'attempt', 'protocol', 'strategies', 'interfaces', 'punch', 'inbox', 'doorKey', 'machineTag', 'brokerRttMs'],
-    optional: ['nonce'],
+    optional: ['established', 'nonce'],
   },
   answer: {
     code: 2,
@@ -142,6 +151,7 @@ const layouts: Readonly<Record<SignalMessage['type'], Layout>> = {
   refuse: { code: 6, required: ['attempt', 'of', 'code'] },
   challenge: { code: 7, required: ['of', 'nonce'] },
   cancel: { code: 8, required: ['session', 'attempt'], optional: ['code'] },
+  wantPath: { code: 9, required: ['session'] },
   lookup: { code: 10, required: ['inbox', 'doorKey'], optional: ['nonce'] },
 }
 

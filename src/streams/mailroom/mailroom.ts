@@ -41,7 +41,7 @@ export class Mailroom {
   readonly topic: string
   /** Where answers to this process go. */
   readonly inbox: string
-  /** Offers, look-ups and cancellations that passed every check. */
+  /** Offers, look-ups, cancellations and wishes for a path that passed every check. */
   readonly letters$: Observable<Delivery>
 
   readonly #options: MailroomOptions
@@ -107,6 +107,7 @@ export class Mailroom {
         }
         return this.#letters$.next({ letter, brokerId, isCopy })
       case 'cancel':
+      case 'wantPath':
         return isCopy ? undefined : this.#letters$.next({ letter, brokerId, isCopy })
       default: {
         const waiting = this.#waiting.get(message.of)

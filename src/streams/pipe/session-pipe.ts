@@ -6,7 +6,7 @@ import { ThroughlineError, type ErrorCode, type Failure } from '../../errors/ind
 import type { Session } from '../session/session.js'
 import type { SessionReader } from '../session/types.js'
 import { MessageStream } from './message-stream.js'
-import type { ConnectionState, Messages, Pipe, PipePath, PipeStats } from './types.js'
+import type { ConnectionState, Messages, Pipe, PipePath, PipeStats, RepathOptions } from './types.js'
 
 /** The application's Duplex over a session. Owned by the application; destroyed when the session is closed. */
 export class SessionPipe extends Duplex implements Pipe, SessionReader {
@@ -17,14 +17,16 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
   #isWanted = false
   #hasEnded = false
   #isClosing = false
+  readonly #repath: (options: RepathOptions) => Promise<PipePath>
 
   /** See `Pipe`. */
   readonly elapsedMs: number
 
-  constructor(session: Session, path: PipePath, elapsedMs: number) {
+  constructor(session: Session, path: PipePath, elapsedMs: number, repath: (options: RepathOptions) => Promise<PipePath>) {
     super({ allowHalfOpen: true, readableHighWaterMark: readBufferBytes, writableHighWaterMark: writeBufferBytes })
     this.#session = session
     this.elapsedMs = elapsedMs
+    this.#repath = repath
     this.#path$ = new BehaviorSubject(path)
     this.#state$.next('connected')
     this.on('error', ignore)
@@ -89,6 +91,10 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
     return new MessageStream(this, maxMessageBytes)
   }
 
+  repath(options: RepathOptions = {}): Promise<PipePath> {
+    return this.#repath(options)
+  }
+
   async close(): Promise<void> {
     if (this.destroyed && this.errored === null) return
     this.#isClosing = true
@@ -129,6 +135,16 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
   /** @internal The session has bytes, or its end. */
   onReadable(): void {
     if (this.#isWanted) this.#deliver()
+  }
+
+  /** @internal No path answers. */
+  onStalled(): void {
+    this.#state$.next('recovering')
+  }
+
+  /** @internal A path answers again. */
+  onResumed(): void {
+    this.#state$.next('connected')
   }
 
   /** @internal The session is over. */

@@ -9,7 +9,11 @@ import type { StrategyName } from '../../protocol/strategy.js'
 export type Scope = 'local' | 'external'
 
 /** State of a connection as people see it (docs/cli.md, event `state`). */
-export type ConnectionState = 'resolving' | 'connecting' | 'electing' | 'connected' | 'closed' | 'failed'
+export type ConnectionState = 'resolving' | 'connecting' | 'electing' | 'connected' | 'recovering' | 'closed' | 'failed'
+
+/** Why a pipe moved. */
+export const moveReasons = ['recovery', 'upgrade', 'repath'] as const
+export type MoveReason = (typeof moveReasons)[number]
 
 /** How a pipe goes. Endpoints are text, as our own socket sees them. */
 export interface PipePath {
@@ -21,6 +25,15 @@ export interface PipePath {
   /** How a punch came through. */
   readonly method?: PunchMethod
   readonly rttMs: number
+  /** Of a pipe that has moved: why. */
+  readonly reason?: MoveReason
+}
+
+/** What `repath` asks for. */
+export interface RepathOptions {
+  /** By which strategies, tried together; default: those of the dial. */
+  readonly strategies?: readonly StrategyName[]
+  readonly signal?: AbortSignal
 }
 
 /** Byte counts of a pipe since it was opened. */
@@ -67,6 +80,12 @@ export interface Pipe extends Duplex {
   /** True when nothing of ours is waiting for acknowledgement. */
   readonly isIdle: boolean
   messages(options?: { readonly maxMessageBytes?: number }): Messages
+  /**
+   * Moves the pipe to another path and resolves to it; not a byte is lost, and the pipe stays where it is when none is found.
+   * Rejects with the failure of the search, ERR_SUPERSEDED, ERR_TIMEOUT (a responder asks the initiator), ERR_PIPE_CLOSED or
+   * ERR_CANCELLED. From then on the pipe is not moved to a better path unasked.
+   */
+  repath(options?: RepathOptions): Promise<PipePath>
   /** Ends our side, waits until the peer has acknowledged every byte, gives up reading. Rejects when bytes may be lost. */
   close(): Promise<void>
   /** Ends both directions at once; the peer sees `code`. */

@@ -27,8 +27,10 @@ export interface LinkUser {
   onDrained(): void
   /** `link` carries the session from now on; the peer stated its offsets there. */
   onAdopted(link: Link, stated: Offsets): void
-  /** No channel is left, and none is coming. */
-  onLost(failure: Failure): void
+  /** No channel is left, and none is coming. `isFinal`: nor will there be one, for the peer may never have seen our ACCEPT. */
+  onLost(failure: Failure, isFinal: boolean): void
+  /** An OPEN came to nothing; the channel in use stays. */
+  onOpeningOver(): void
 }
 
 /** The channels of one session: the one in use, those being opened, and old ones read to their end (protocol 5). */
@@ -41,6 +43,10 @@ export class Links {
   readonly #opening = new Map<Link, Subscriber<OpenEvent>>()
   /** Bounded by `maxOldLinks`. */
   readonly #old = new Set<Link>()
+  /** The channel in use, or the last one there was. */
+  #latest: Channel | undefined
+  /** The peer has seen an ACCEPT. */
+  #isProven = false
   #epoch = 0
   #isEnded = false
   /** Why the current channel went, while another may still take over. */
@@ -57,14 +63,30 @@ export class Links {
     return this.#epoch
   }
 
-  /** The channel in use; undefined before the first and once all is over. */
+  /** The channel in use; undefined while there is none. */
   get current(): Link | undefined {
     return this.#isEnded ? undefined : this.#current
   }
 
   /** The channel in use, or the last one there was. */
   get channel(): Channel | undefined {
-    return this.#current?.channel
+    return this.#latest
+  }
+
+  /** True while an OPEN of ours waits for its answer. */
+  get isOpening(): boolean {
+    return this.#opening.size > 0
+  }
+
+  /** Gives up the channel in use: nobody answers on it. */
+  abandon(failure: Failure): void {
+    const link = this.#current
+    if (link === undefined || this.#isEnded) return
+    link.subscription?.unsubscribe()
+    link.channel.end()
+    this.#current = undefined
+    if (this.isOpening) this.#loss = failure
+    else this.#user.onLost(failure, !this.#isProven)
   }
 
   /** Initiator: see `Session.open`. `sendAlong` may write what follows OPEN at once. */
@@ -105,7 +127,7 @@ export class Links {
     if (this.#isEnded) return
     this.#isEnded = true
     this.#cancelWait?.()
-    this.#current?.channel.end()
+    this.#latest?.end()
     const failure: Failure = { code: 'ERR_CHANNEL_LOST', message: 'the pipe was closed' }
     for (const opener of [...this.#opening.values()]) tell(opener, { type: 'open.lost', failure })
   }
@@ -127,7 +149,7 @@ export class Links {
     if (this.#isEnded) return
     if (link.mode === 'opening') return this.#onOpening(link, frame)
     // the first bytes may have been on their way with OPEN; any other frame answers our ACCEPT
-    if (!link.isConfirmed && frame.type !== 'data') link.isConfirmed = true
+    if (!link.isConfirmed && frame.type !== 'data') this.#confirm(link)
     this.#user.onFrame(link, frame)
   }
 
@@ -159,12 +181,18 @@ export class Links {
   #adopt(link: Link, stated: Offsets): void {
     this.#cancelWait?.()
     this.#loss = undefined
-    link.isConfirmed = link.mode === 'opening'
+    if (link.mode === 'opening') this.#confirm(link)
     this.#opening.delete(link)
     this.#retireCurrent()
     link.mode = 'current'
     this.#current = link
+    this.#latest = link.channel
     this.#user.onAdopted(link, stated)
+  }
+
+  #confirm(link: Link): void {
+    link.isConfirmed = true
+    this.#isProven = true
   }
 
   #retireCurrent(): void {
@@ -189,17 +217,22 @@ export class Links {
     if (this.#isEnded) return
     const isPeersFault = failure.code === 'ERR_PROTOCOL_VIOLATION'
     this.#loss = failure
+    this.#current = undefined
     link.channel.end()
     // the end of the old channel may overtake the ACCEPT on the new one
-    if (this.#opening.size > 0 && !isPeersFault) return
-    if (link.isConfirmed || isPeersFault) return this.#user.onLost(failure)
+    if (this.isOpening && !isPeersFault) return
+    if (this.#isProven || isPeersFault) return this.#user.onLost(failure, isPeersFault)
     // the initiator may not have seen our ACCEPT: then it opens its next channel
-    this.#cancelWait = this.#clock.after(defaults.dial.unusedChannelMs, () => this.#user.onLost(failure))
+    this.#cancelWait = this.#clock.after(defaults.dial.unusedChannelMs, () => this.#user.onLost(failure, true))
   }
 
   #forgetOpening(link: Link): void {
     this.#opening.delete(link)
-    if (this.#loss !== undefined && this.#opening.size === 0 && !this.#isEnded) this.#user.onLost(this.#loss)
+    if (this.isOpening || this.#isEnded) return
+    if (this.#loss === undefined) return this.#user.onOpeningOver()
+    const loss = this.#loss
+    this.#loss = undefined
+    this.#user.onLost(loss, false)
   }
 }
 

@@ -7,6 +7,10 @@ export interface LivenessUser {
   /** True while something of ours waits for acknowledgement. */
   isBusy(): boolean
   ping(token: number): void
+  /** The peer is silent too long: another path is worth looking for. */
+  suspect(): void
+  /** It was suspected, and speaks. */
+  trust(): void
   giveUp(): void
 }
 
@@ -18,6 +22,7 @@ export class LivenessWatch {
   #heardAtMs = 0
   #dataReceivedAtMs = Number.NEGATIVE_INFINITY
   #askedAtMs: number | undefined
+  #isSuspected = false
   #pingAtMs = 0
   #pingToken = 0
   #dueMs = Number.POSITIVE_INFINITY
@@ -28,6 +33,11 @@ export class LivenessWatch {
     this.#user = user
   }
 
+  /** True while the silence lasts that was told. */
+  get isSuspected(): boolean {
+    return this.#isSuspected
+  }
+
   /** Of the latest PING, or of the channel's handshake. */
   get rttMs(): number {
     return this.#rttMs
@@ -36,6 +46,7 @@ export class LivenessWatch {
   /** A new channel: its handshake was a sign of life. */
   start(rttMs: number): void {
     this.#rttMs = rttMs
+    this.#isSuspected = false
     this.heard()
     this.#look()
   }
@@ -50,6 +61,17 @@ export class LivenessWatch {
   heard(): void {
     this.#heardAtMs = this.#clock.now()
     this.#askedAtMs = undefined
+    if (!this.#isSuspected) return
+    this.#isSuspected = false
+    this.#user.trust()
+  }
+
+  /** Our network changed under the channel: it is suspected at once. */
+  suspect(): void {
+    if (this.#cancel === undefined || this.#isSuspected) return
+    this.#tellSuspicion()
+    this.#askedAtMs ??= this.#clock.now()
+    this.#look()
   }
 
   /** Bytes came with the frame just heard. */
@@ -76,7 +98,7 @@ export class LivenessWatch {
     this.#cancel?.()
     const nowMs = this.#clock.now()
     const step = nextStep({
-      nowMs, heardAtMs: this.#heardAtMs, askedAtMs: this.#askedAtMs, lastPingAtMs: this.#pingAtMs, rttMs: this.#rttMs,
+      nowMs, heardAtMs: this.#heardAtMs, askedAtMs: this.#askedAtMs, isSuspected: this.#isSuspected, lastPingAtMs: this.#pingAtMs, rttMs: this.#rttMs,
       dataInFlight: this.#user.isBusy(), dataReceivedAtMs: this.#dataReceivedAtMs,
     })
     if (step.do === 'giveUp') {
@@ -86,6 +108,12 @@ export class LivenessWatch {
     this.#dueMs = nowMs + step.againInMs
     this.#cancel = this.#clock.after(step.againInMs, () => this.#look())
     if (step.do === 'ping') this.#ping(nowMs)
+    if (step.do === 'suspect') this.#tellSuspicion()
+  }
+
+  #tellSuspicion(): void {
+    this.#isSuspected = true
+    this.#user.suspect()
   }
 
   #ping(nowMs: number): void {

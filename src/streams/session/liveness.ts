@@ -9,6 +9,8 @@ export interface LivenessFacts {
   readonly heardAtMs: number
   /** When the first PING since then went out; undefined when none is waiting. */
   readonly askedAtMs: number | undefined
+  /** The silence since then was told. */
+  readonly isSuspected: boolean
   readonly lastPingAtMs: number
   readonly dataInFlight: boolean
   readonly dataReceivedAtMs: number
@@ -16,16 +18,19 @@ export interface LivenessFacts {
 }
 
 /** What to do about the peer's silence, and when to look again. */
-export type LivenessStep = { readonly do: 'wait' | 'ping'; readonly againInMs: number } | { readonly do: 'giveUp' }
+export type LivenessStep = { readonly do: 'wait' | 'ping' | 'suspect'; readonly againInMs: number } | { readonly do: 'giveUp' }
 
-/** Silence rules of protocol 5: PING soon while bytes are under way, seldom while idle, give up 15 s after an unanswered PING. */
+/** Silence rules of protocol 5: PING soon while bytes are under way, seldom while idle; suspect the path when none is answered, give it up after 15 s. */
 export function nextStep(facts: LivenessFacts): LivenessStep {
   const { nowMs, heardAtMs, askedAtMs, lastPingAtMs } = facts
   if (askedAtMs !== undefined) {
     const givesUpIn = askedAtMs + policy.lostAfterMs - nowMs
     if (givesUpIn <= 0) return { do: 'giveUp' }
+    const suspectIn = facts.isSuspected ? Infinity : askedAtMs + Math.max(policy.suspectMinMs, policy.suspectRttFactor * facts.rttMs) - nowMs
     const repeatIn = lastPingAtMs + policy.repeatMs - nowMs
-    return repeatIn <= 0 ? { do: 'ping', againInMs: Math.min(policy.repeatMs, givesUpIn) } : { do: 'wait', againInMs: Math.min(repeatIn, givesUpIn) }
+    if (suspectIn <= 0) return { do: 'suspect', againInMs: Math.max(0, Math.min(repeatIn, givesUpIn)) }
+    const nextIn = Math.min(suspectIn, givesUpIn)
+    return repeatIn <= 0 ? { do: 'ping', againInMs: Math.min(policy.repeatMs, nextIn) } : { do: 'wait', againInMs: Math.min(repeatIn, nextIn) }
   }
   const pingIn = heardAtMs + pingAfter(facts) - nowMs
   return pingIn <= 0 ? { do: 'ping', againInMs: policy.repeatMs } : { do: 'wait', againInMs: pingIn }

@@ -2,6 +2,7 @@ import { defer, ReplaySubject, type Observable } from 'rxjs'
 import { ThroughlineError, isErrorCode, type ErrorCode, type Failure } from '../../errors/index.js'
 import type { Channel } from '../../net/channel.js'
 import type { Frame, Open, Role } from '../../protocol/frames.js'
+import type { StrategyName } from '../../protocol/strategy.js'
 import { Inbound } from './inbound.js'
 import { answerPing, Links, violated, type Link } from './links.js'
 import { LivenessWatch } from './liveness-watch.js'
@@ -27,6 +28,8 @@ export class Session {
   readonly #liveness: LivenessWatch
   #reader: SessionReader | undefined
   #hasOpened = false
+  /** Whether there is a path that answers. */
+  #condition: 'open' | 'suspected' | 'suspended' = 'open'
   #hasPeerEnded = false
   #isOver = false
   #outcome: { readonly failure: Failure | undefined } | undefined
@@ -40,7 +43,8 @@ export class Session {
       onFrame: (link, frame) => this.#onFrame(link, frame),
       onDrained: () => this.#out.flush(),
       onAdopted: (link, stated) => this.#onAdopted(link, stated),
-      onLost: failure => this.#onLost(failure),
+      onLost: (failure, isFinal) => this.#onLost(failure, isFinal),
+      onOpeningOver: () => this.#trust(),
     })
     this.#out = new Outbound({ link: () => this.#links.current, onSent: () => this.#liveness.sentData() })
     this.#in = new Inbound(clock, pool, {
@@ -50,7 +54,9 @@ export class Session {
     this.#liveness = new LivenessWatch(clock, {
       isBusy: () => !this.#out.isIdle,
       ping: token => this.#links.current?.channel.send({ type: 'ping', token }),
-      giveUp: () => this.#conclude({ type: 'session.lost', failure: { code: 'ERR_PIPE_SILENT', message: 'the peer showed no sign of life for 15 s' } }),
+      suspect: () => this.#suspect(),
+      trust: () => this.#trust(),
+      giveUp: () => this.#links.abandon({ code: 'ERR_PIPE_SILENT', message: 'the peer showed no sign of life for 15 s' }),
     })
   }
 
@@ -77,6 +83,11 @@ export class Session {
 
   get acknowledged(): number {
     return this.#out.acknowledged
+  }
+
+  /** True while no path answers. */
+  get isStalled(): boolean {
+    return this.#condition !== 'open'
   }
 
   /** True when nothing of ours is on its way: an interrupted process may leave by FIN. */
@@ -121,6 +132,16 @@ export class Session {
     this.#links.accept(channel, open, this.offsets)
   }
 
+  /** Our network changed under the channel in use: it is suspected before its silence tells. */
+  suspect(): void {
+    this.#liveness.suspect()
+  }
+
+  /** Responder: asks the initiator for another path, by the channel in use. */
+  wantPath(strategies: readonly StrategyName[]): void {
+    this.#links.current?.channel.send({ type: 'wantPath', strategies })
+  }
+
   /** Accepts bytes to send; `done` is called when their memory is the caller's again (back-pressure). */
   write(chunk: Uint8Array, done: (error?: Error) => void): void {
     if (this.#outcome !== undefined) return done(pipeClosed())
@@ -154,24 +175,49 @@ export class Session {
   close(failure: Failure | undefined): void {
     this.#stop()
     if (this.#outcome !== undefined) return
-    this.#outcome = { failure }
+    const outcome = failure && this.#withCounts(failure)
+    this.#outcome = { failure: outcome }
     this.#events$.complete()
-    if (failure === undefined) {
+    if (outcome === undefined) {
       this.#out.close(pipeClosed(), true)
       this.#reader?.onOver(undefined)
     } else {
       this.#in.drop()
-      this.#reader?.onOver(failure)
-      this.#out.close(new ThroughlineError(failure.code, failure.message), false)
+      this.#reader?.onOver(outcome)
+      this.#out.close(new ThroughlineError(outcome.code, outcome.message), false)
     }
   }
 
   #onAdopted(link: Link, stated: Offsets): void {
+    const isFirst = !this.#hasOpened
     this.#hasOpened = true
     this.#liveness.start(link.channel.rttMs)
     if (!this.#onAck(link, stated)) return
     this.#out.resume(link, stated.receivedOffset)
     if (this.role === 'initiator') this.#in.confirm()
+    if (isFirst || this.#isOver) return
+    this.#recover()
+    this.#events$.next({ type: 'session.moved' })
+  }
+
+  #suspect(): void {
+    if (this.#condition !== 'open') return
+    this.#condition = 'suspected'
+    this.#reader?.onStalled()
+    this.#events$.next({ type: 'session.suspected' })
+  }
+
+  /** The channel in use speaks again; an OPEN under way decides by itself. */
+  #trust(): void {
+    if (this.#condition !== 'suspected' || this.#liveness.isSuspected || this.#links.isOpening) return
+    this.#recover()
+    this.#events$.next({ type: 'session.trusted' })
+  }
+
+  #recover(): void {
+    if (this.#condition === 'open') return
+    this.#condition = 'open'
+    this.#reader?.onResumed()
   }
 
   #onFrame(link: Link, frame: Frame): void {
@@ -192,6 +238,9 @@ export class Session {
         return answerPing(link.channel, frame.token)
       case 'pong':
         return this.#liveness.heardPong(frame.token)
+      case 'wantPath':
+        if (this.role === 'responder') return violated(link.channel, 'WANT_PATH from the initiator')
+        return this.#events$.next({ type: 'path.wanted', strategies: frame.strategies })
       default:
         return violated(link.channel, `unexpected ${frame.type} on an open pipe`)
     }
@@ -221,10 +270,21 @@ export class Session {
     this.#conclude({ type: 'session.aborted', by: 'peer', failure: { code, message: `the other end gave up the pipe (${code})` } })
   }
 
-  #onLost({ code, message }: Failure): void {
+  #onLost({ code, message }: Failure, isFinal: boolean): void {
     const isPeersFault = code === 'ERR_PROTOCOL_VIOLATION'
     if (this.#in.isComplete && this.#out.isSettled && !isPeersFault) return this.#conclude({ type: 'session.finished' })
-    this.#conclude({ type: 'session.lost', failure: { code: isPeersFault ? code : 'ERR_CONNECTION_LOST', message } })
+    const failure: Failure = { code: code === 'ERR_CHANNEL_LOST' ? 'ERR_CONNECTION_LOST' : code, message }
+    if (isFinal) return this.#conclude({ type: 'session.lost', failure })
+    this.#liveness.stop()
+    if (this.#condition === 'open') this.#reader?.onStalled()
+    this.#condition = 'suspended'
+    this.#events$.next({ type: 'session.suspended', failure, isClosedByPeer: this.channel?.isClosedByPeer === true })
+  }
+
+  /** Whoever lost a pipe wants to know what of it has arrived. */
+  #withCounts({ code, message }: Failure): Failure {
+    if (!lossCodes.includes(code)) return { code, message }
+    return { code, message: `${message}; of ${this.bytesOut} bytes sent the peer has acknowledged ${this.acknowledged}` }
   }
 
   #finishWhenDone(): void {
@@ -246,5 +306,7 @@ export class Session {
     this.#links.end()
   }
 }
+
+const lossCodes: readonly ErrorCode[] = ['ERR_CONNECTION_LOST', 'ERR_PIPE_SILENT', 'ERR_SESSION_UNKNOWN']
 
 const pipeClosed = () => new ThroughlineError('ERR_PIPE_CLOSED', 'the other end has closed the pipe')

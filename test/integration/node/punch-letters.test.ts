@@ -74,13 +74,13 @@ async function meet(apartMs = 0) {
   const offers$ = new ReplaySubject<ReceivedOffer>()
   const desk = new OfferDesk({
     ...bob, access: new Access({ allow: 'any' }), budget: new Budget(bob.clock), ownInterfaces: () => [], addressFor: () => new Uint8Array(),
-    onOffer: (_peerId, _message, offer) => offers$.next(offer), onCancel: () => {},
+    onOffer: (_peerId, _message, offer) => offers$.next(offer), onCancel: () => {}, isForgotten: () => false,
   })
   bob.mailroom.letters$.subscribe(delivery => desk.take(delivery))
   bob.pool.lease(broker.url)
   await bob.pool.online(broker.url, AbortSignal.timeout(5_000))
   await bob.pool.subscribe(broker.url, bob.mailroom.topic)
-  const request = { peerId: bob.identity.id, sessionKey: 'key', sessionId: hex(), attemptId: hex(), protocol: '', strategies: ['punch'], brokers: [broker.url], punch: records(1) } as const
+  const request = { peerId: bob.identity.id, sessionKey: 'key', sessionId: hex(), attemptId: hex(), protocol: '', established: false, strategies: ['punch'], brokers: [broker.url], punch: records(1) } as const
   alice.follow(exchangeOffer$({ ...alice, ownInterfaces: () => [], keep: () => {} }, request, alice.letters$))
   const received = await firstValueFrom(offers$.pipe(timeout(5_000)))
   const answer = () => bob.follow(desk.answer$(received.offerId, ['punch'], records(2), bob.letters$))

@@ -3,9 +3,9 @@ import { onTestFinished } from 'vitest'
 import { createNode } from '../../../src/node/create-node.js'
 import type { Node, NodeOptions, Pipe } from '../../../src/node/types.js'
 
-/** A node without brokers on this machine, closed at the end of the test. */
+/** A node without brokers on this machine, whose pipes do not wait for another path, closed at the end of the test. */
 export async function startNode(options: NodeOptions = {}): Promise<Node> {
-  const node = await createNode({ identity: { seed: randomBytes(32) }, mqtt: [], stun: [], ntp: [], ...options })
+  const node = await createNode({ identity: { seed: randomBytes(32) }, mqtt: [], stun: [], ntp: [], suspendMs: 0, ...options })
   onTestFinished(() => node.close())
   return node
 }

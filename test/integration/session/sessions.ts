@@ -24,13 +24,15 @@ export class Side {
     this.session = new Session({ id, role, peerId: 'peer', protocol: '', clock, pool })
     this.session.events$.subscribe(event => {
       this.events.push(event)
-      // what the pipeSession machine does
-      if (event.type !== 'peer.ended') this.session.close('failure' in event ? event.failure : undefined)
+      // what the pipeSession machine does, where a pipe may not wait for another path
+      if (final.includes(event.type)) this.session.close('failure' in event ? event.failure : undefined)
     })
-    this.pipe = new SessionPipe(this.session, path, 0)
+    this.pipe = new SessionPipe(this.session, path, 0, () => Promise.reject(new Error('no machine')))
     onTestFinished(() => this.session.close({ code: 'ERR_INTERRUPTED', message: 'the test is over' }))
   }
 }
+
+const final: readonly SessionEvent['type'][] = ['session.finished', 'session.lost', 'session.suspended', 'session.aborted']
 
 /** Both sides of a session over real channels, and what carries it to the next one. */
 export interface SessionPair {

@@ -7,7 +7,7 @@ import type { Failure } from '../../../src/errors/index.js'
 import type { PunchSite, Volley } from '../../../src/nat/punch/volley.js'
 import type { InterfaceRecord, NatSummary } from '../../../src/protocol/interface-record.js'
 
-export const policy: ConnectionPolicy = { attempt: defaults.attempt, dial: defaults.dial, punch: defaults.punch }
+export const policy: ConnectionPolicy = { attempt: defaults.attempt, dial: defaults.dial, punch: defaults.punch, recovery: defaults.recovery }
 
 export const peerId = 'peer'
 export const failure: Failure = { code: 'ERR_DIAL_REFUSED', message: 'refused' }
@@ -49,7 +49,7 @@ export const record = (id: string, status: CandidateStatus, fields: Partial<Cand
 })
 
 export const attemptInput = (fields: Partial<AttemptInput> = {}): AttemptInput => ({
-  role: 'initiator', sessionKey: 'initiator/1', sessionId: '11', attemptId: '22', protocol: '', strategies: ['direct', 'reverse'], mode: 'race', timeoutMs: 30_000, startedAtMs: 0, policy, ...fields,
+  reason: 'dial', role: 'initiator', sessionKey: 'initiator/1', sessionId: '11', attemptId: '22', protocol: '', strategies: ['direct', 'reverse'], mode: 'race', timeoutMs: 30_000, startedAtMs: 0, policy, ...fields,
 })
 
 /** A responder's attempt starts from the offer. */

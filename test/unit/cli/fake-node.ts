@@ -41,6 +41,10 @@ export class FakePipe extends Duplex implements Pipe {
     return this.#bytesOut === this.other.#bytesIn
   }
 
+  repath(): Promise<never> {
+    return Promise.reject(new Error('a fake has one path'))
+  }
+
   messages(): Messages {
     throw new Error('the command does not use messages')
   }

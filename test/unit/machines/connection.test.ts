@@ -8,7 +8,7 @@ import { attemptInput, cancellation, endpoints, policy, record, refusal, respond
 
 const { pendingGraceMs, authorizeTimeoutMs } = policy.attempt
 
-const offer = (offerId: string, strategies: readonly Strategy[] = ['direct', 'reverse']): ReceivedOffer => ({ offerId, strategies, target: target(endpoints(1), []) })
+const offer = (offerId: string, strategies: readonly Strategy[] = ['direct', 'reverse']): ReceivedOffer => ({ offerId, attemptId: '22', strategies, target: target(endpoints(1), []) })
 
 function start(fields: Partial<ConnectionInput> = {}) {
   const fakes = new FakeActors()
@@ -93,7 +93,7 @@ describe('a responder’s connection', () => {
     expect(value()).toBe('attempting')
     send({ type: 'open.received', channelId: 'channel-2' })
     await finish('acceptOpen', { ok: true })
-    expect(value()).toBe('connected')
+    expect(value()).toEqual({ connected: 'steady' })
     expect(fakes.of('authorize')).toHaveLength(1)
   })
 

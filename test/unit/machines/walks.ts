@@ -6,6 +6,7 @@ import type { ConnectionContext } from '../../../machines/connection/connection.
 import type { DialContext } from '../../../machines/dial/dial.types.js'
 import { directMachine } from '../../../machines/direct/direct.machine.js'
 import { nodeMachine } from '../../../machines/node/node.machine.js'
+import type { PipeSessionContext } from '../../../machines/pipe-session/pipe-session.types.js'
 import { pipeSessionMachine } from '../../../machines/pipe-session/pipe-session.machine.js'
 import { punchMachine } from '../../../machines/punch/punch.machine.js'
 import type { PunchContext } from '../../../machines/punch/punch.types.js'
@@ -68,17 +69,23 @@ const candidateWalk: NamedWalk = {
 const pipeSession: NamedWalk = {
   name: 'pipeSession',
   machine: pipeSessionMachine,
-  input: { sessionKey: 'k', moveTimeoutMs: 1_000 },
+  input: { sessionKey: 'k', moveTimeoutMs: 1_000, suspendMs: 60_000, closedMs: 10_000 },
   promises: ['acceptOpen'],
   callbacks: ['watchSession'],
   actions: ['closeSession'],
   sources: { accept: 'acceptOpen' },
   outcomes: ['closed'],
-  resting: ['"open"', '"draining"'],
-  facts: ({ hasPeerEnded, failure: known }: { hasPeerEnded: boolean; failure?: { code: string } }) => [hasPeerEnded, known?.code],
+  resting: ['"open"', '"draining"', '"suspected"'], // silence of 15 s is told by the session
+  facts: ({ hasPeerEnded, path, failure: known }: PipeSessionContext) => [hasPeerEnded, path, known?.code],
   samples: {
     'peer.ended': [{}],
     'session.finished': [{}],
+    'session.suspected': [{}],
+    'session.trusted': [{}],
+    'session.moved': [{}],
+    'session.suspended': [{ failure: { code: 'ERR_CONNECTION_LOST', message: 'broke' }, isClosedByPeer: false }],
+    'session.giveUp': [{ failure: { code: 'ERR_SESSION_UNKNOWN', message: 'restarted' } }],
+    'path.wanted': [{ strategies: [] }],
     'session.lost': [{ failure: { code: 'ERR_CONNECTION_LOST', message: 'broke' } }],
     'session.aborted': [{ by: 'peer', failure: { code: 'ERR_PIPE_ABORTED', message: 'gave up' } }],
     'open.received': [{ channelId: 'channel-2' }],
@@ -189,27 +196,36 @@ const attempt = (name: string, input: object): NamedWalk => ({
   },
 })
 
-const offer = { offerId: 'offer-1', strategies: ['direct', 'reverse'], target: target(endpoints(1), []) }
+const offer = { offerId: 'offer-1', attemptId: '22', strategies: ['direct', 'reverse'], target: target(endpoints(1), []) }
 
 const connection = (name: string, input: object): NamedWalk => ({
   name,
   machine: connectionMachine,
   input: { sessionKey: 'k', peerId, protocol: '', ...input },
-  promises: ['authorize', 'refuse', 'acceptOpen', 'attempt', 'pipeSession'],
-  callbacks: ['tellPending'],
-  sources: { accept: 'acceptOpen' },
+  promises: ['authorize', 'refuse', 'acceptOpen', 'attempt', 'pipeSession', 'search'],
+  callbacks: ['tellPending', 'quicken', 'askForPath'],
+  actions: ['askForPath', 'endChannels'],
+  sources: { accept: 'acceptOpen', ask: 'askForPath' },
   outcomes: ['closed', 'failed'],
-  // the attempt has a limit of its own; a pipe stays open as long as it is used
-  resting: ['"attempting"', '"connected"'],
-  facts: ({ pendingChannelId, allowed, failure: known }: ConnectionContext) => [pendingChannelId, allowed, known?.code],
+  // the attempt has a limit of its own; a pipe stays open as long as it is used, and is recovered as long as its session waits
+  resting: ['"attempting"', '{"connected":"steady"}', '{"recovering":"searching"}', '{"recovering":"awaitingPeer"}'],
+  facts: ({ pendingChannelId, allowed, elected, isPinned, failure: known }: ConnectionContext) => [pendingChannelId, allowed, elected?.strategy, isPinned, known?.code],
   samples: {
     'open.received': [{ channelId: 'channel-1' }],
     'offer.received': [{ offer: { ...offer, offerId: 'offer-2' } }, { offer: { ...offer, strategies: [] } }],
     'channel.arrived': [{ channelId: 'channel-2', candidate: record('inbound-2', 'secured') }],
     'peer.cancelled': [{ failure: cancellation }],
     'connection.cancel': [{ failure: cancellation }],
+    'session.suspected': [{}],
+    'session.trusted': [{}],
+    'session.moved': [{}],
+    'session.suspended': [{ failure: { code: 'ERR_CONNECTION_LOST', message: 'broke' }, isClosedByPeer: false }],
+    'path.wanted': [{ strategies: [] }, { strategies: ['reverse'] }],
+    'path.requested': [{ strategies: ['direct'], requestId: 'repath-1' }],
+    'network.changed': [{}],
     'done authorize': [{ ok: true, strategies: ['direct', 'reverse'] }, { ok: true, strategies: ['reverse'] }, { ok: true, strategies: [] }, { ok: false, failure: refusal }],
     'done attempt': [{ ok: true, peerId, channelId: 'channel-1', candidate: record('direct-1', 'elected') }, { ok: false, failure }],
+    'done search': [{ ok: true, peerId, channelId: 'channel-1', candidate: record('direct-1', 'elected') }, { ok: false, failure }, { ok: false, failure: { code: 'ERR_SESSION_UNKNOWN', message: 'restarted' } }],
     'done accept': [{ ok: true }, { ok: false, failure: { code: 'ERR_CHANNEL_LOST', message: 'gone' } }, { ok: false, failure: { code: 'ERR_BUSY', message: 'busy' } }],
     'done pipeSession': [{ failure: undefined }, { failure: { code: 'ERR_CONNECTION_LOST', message: 'broke' } }],
     'done refuse': [{}],

@@ -45,7 +45,7 @@ beforeEach(() => {
   } as unknown as BrokerPool
   desk = new OfferDesk({
     pool, mailroom, clock, peers: new PeerBook(bob, randomBytes(32)), access: new Access({ allow: 'any' }), budget: new Budget(clock),
-    ownInterfaces: () => [], addressFor: () => new Uint8Array(), onOffer: (_peerId, _message, received) => offers.push(received), onCancel: () => {},
+    ownInterfaces: () => [], addressFor: () => new Uint8Array(), onOffer: (_peerId, _message, received) => offers.push(received), onCancel: () => {}, isForgotten: () => false,
   })
   mailroom.letters$.subscribe(delivery => desk.take(delivery))
 })

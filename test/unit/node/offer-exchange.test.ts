@@ -59,7 +59,7 @@ const hex = () => randomBytes(16).toString('hex')
 const turn = () => new Promise(resolve => setImmediate(resolve))
 const start = async (brokers: readonly string[] = ['one', 'two']) => {
   const options = { pool, mailroom, peers: new PeerBook(alice, randomBytes(32)), clock, ownInterfaces: () => [], keep: (_: string, exchange: KeptExchange) => void kept.push(exchange) }
-  const request = { peerId: bob.id, sessionKey: 'key', sessionId: hex(), attemptId: attempt, protocol: '', strategies: ['direct'], brokers, punch: [] } as const
+  const request = { peerId: bob.id, sessionKey: 'key', sessionId: hex(), attemptId: attempt, protocol: '', established: false, strategies: ['direct'], brokers, punch: [] } as const
   const subscription = exchangeOffer$(options, request, letters$).subscribe(event => events.push(event))
   await turn()
   return subscription

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { nextStep, pingAfter, type LivenessFacts } from '../../../src/streams/session/liveness.js'
 
 const idle: LivenessFacts = {
-  nowMs: 100_000, heardAtMs: 100_000, askedAtMs: undefined, lastPingAtMs: 0, dataInFlight: false, dataReceivedAtMs: Number.NEGATIVE_INFINITY, rttMs: 10,
+  nowMs: 100_000, heardAtMs: 100_000, askedAtMs: undefined, isSuspected: false, lastPingAtMs: 0, dataInFlight: false, dataReceivedAtMs: Number.NEGATIVE_INFINITY, rttMs: 10,
 }
 const facts = (changes: Partial<LivenessFacts>): LivenessFacts => ({ ...idle, ...changes })
 
@@ -23,10 +23,12 @@ describe('the next step', () => {
     ['waits while the peer was just heard', {}, { do: 'wait', againInMs: 20_000 }],
     ['waits for the rest of the time', { heardAtMs: 99_800, dataInFlight: true }, { do: 'wait', againInMs: 100 }],
     ['asks when the time is over', { heardAtMs: 99_700, dataInFlight: true }, { do: 'ping', againInMs: 1_000 }],
-    ['waits before it asks again', { heardAtMs: 90_000, askedAtMs: 99_000, lastPingAtMs: 99_600 }, { do: 'wait', againInMs: 600 }],
-    ['asks again each second', { heardAtMs: 90_000, askedAtMs: 98_000, lastPingAtMs: 99_000 }, { do: 'ping', againInMs: 1_000 }],
-    ['looks in time to give up', { heardAtMs: 60_000, askedAtMs: 85_500, lastPingAtMs: 99_000 }, { do: 'ping', againInMs: 500 }],
-    ['gives up 15 s after it asked first', { heardAtMs: 60_000, askedAtMs: 85_000, lastPingAtMs: 99_500 }, { do: 'giveUp' }],
+    ['waits before it asks again', { isSuspected: true, heardAtMs: 90_000, askedAtMs: 99_000, lastPingAtMs: 99_600 }, { do: 'wait', againInMs: 600 }],
+    ['suspects the path a second after it asked in vain', { heardAtMs: 90_000, askedAtMs: 99_000, lastPingAtMs: 99_000 }, { do: 'suspect', againInMs: 0 }],
+    ['suspects a long path after four round trips', { heardAtMs: 90_000, askedAtMs: 98_800, lastPingAtMs: 99_800, rttMs: 300 }, { do: 'suspect', againInMs: 800 }],
+    ['asks again each second', { isSuspected: true, heardAtMs: 90_000, askedAtMs: 98_000, lastPingAtMs: 99_000 }, { do: 'ping', againInMs: 1_000 }],
+    ['looks in time to give up', { isSuspected: true, heardAtMs: 60_000, askedAtMs: 85_500, lastPingAtMs: 99_000 }, { do: 'ping', againInMs: 500 }],
+    ['gives up 15 s after it asked first', { isSuspected: true, heardAtMs: 60_000, askedAtMs: 85_000, lastPingAtMs: 99_500 }, { do: 'giveUp' }],
   ] as const)('%s', (_, changes, expected) => {
     expect(nextStep(facts(changes))).toEqual(expected)
   })
