@@ -4,7 +4,6 @@ import type { Pipe, PipePath } from '../node/types.js'
 /** Fields of the contract that later strategies add to a path or candidate. */
 interface LaterFields {
   readonly relay?: string
-  readonly reason?: string
 }
 
 const outcomes = ['elected', 'lost', 'failed', 'cancelled', 'skipped'] as const

@@ -28,6 +28,8 @@ const last = (texts: readonly string[]): string => texts[texts.length - 1] ?? ''
 
 const text: Reader<string> = (texts, source) => last(texts) || fail(source, 'the value is empty')
 
+const duration: Reader<number> = (texts, source) => parseDuration(last(texts)) ?? fail(source, `"${last(texts)}" is not a time such as 30s, 500ms or 2m`)
+
 const choice =
   <T extends string>(...words: readonly T[]): Reader<T> =>
   (texts, source) =>
@@ -118,7 +120,8 @@ export const readers: Readers = {
   birthday: choice('auto', 'off'),
   strategies,
   mode: choice('race', 'sequence'),
-  timeoutMs: (texts, source) => parseDuration(last(texts)) ?? fail(source, `"${last(texts)}" is not a time such as 30s, 500ms or 2m`),
+  timeoutMs: duration,
+  suspendMs: (texts, source) => (/^0(ms|s|m)?$/.test(last(texts)) ? 0 : duration(texts, source)),
   protocol,
   json: switchOn,
   report: text,
