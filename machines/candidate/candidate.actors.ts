@@ -4,6 +4,7 @@ import { ThroughlineError, toFailure } from '../../src/errors/index.js'
 import type { Volley } from '../../src/nat/punch/volley.js'
 import type { Channel } from '../../src/net/channel.js'
 import type { ChannelInProgress, ChannelStep } from '../../src/net/channel-progress.js'
+import type { RelayReach } from '../../src/nat/relay/relay-reach.js'
 import type { Clock } from '../../src/net/clock.js'
 import type { OutgoingRequest } from '../../src/net/outgoing-channel.js'
 import type { ResourceTable } from '../../src/net/resource-table.js'
@@ -16,7 +17,7 @@ export interface CandidateResources {
   readonly channels: ResourceTable<Channel>
   readonly clock: Clock
   /** Starts a channel, or finds the one that has a head start. Throws what the safety rules say against it. */
-  readonly reach: (request: OutgoingRequest & { readonly volley?: Volley }) => ChannelInProgress
+  readonly reach: (request: OutgoingRequest & { readonly volley?: Volley; readonly relay?: RelayReach }) => ChannelInProgress
   /** Takes over a channel a responder dialled: from here on it waits for the initiator's OPEN. */
   readonly serve: (channel: Channel, hello: Hello) => void
 }

@@ -7,4 +7,5 @@ export interface ConnectionPolicy {
   readonly attempt: Numbers<typeof defaults.attempt>
   readonly dial: Numbers<typeof defaults.dial>
   readonly punch: Numbers<typeof defaults.punch>
+  readonly relay: Numbers<typeof defaults.relay>
 }

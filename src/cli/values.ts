@@ -2,7 +2,6 @@ import { strategyOrder, type Strategy } from '../../machines/strategies.js'
 import { ThroughlineError, toFailure, type ErrorCode } from '../errors/index.js'
 import { parseBrokerUrl } from '../protocol/broker-url.js'
 import { decodePeerId } from '../protocol/peer-id.js'
-import { strategyNames } from '../protocol/strategy.js'
 import { parseDuration } from './duration.js'
 import { isHost, parseHostPort, parsePort } from './host-port.js'
 import { redactServer } from './redact.js'
@@ -80,8 +79,7 @@ function strategies(texts: readonly string[], source: Source): readonly Strategy
   return items(texts, source).map(name => {
     const known = strategyOrder.find(strategy => strategy === name)
     if (known !== undefined) return known
-    const why = strategyNames.some(one => one === name) ? 'is not in this version' : 'is unknown'
-    return fail(source, `the strategy "${name}" ${why}; it has ${strategyOrder.join(', ')}`, 'ERR_STRATEGY_UNKNOWN')
+    return fail(source, `the strategy "${name}" is unknown; there are ${strategyOrder.join(', ')}`, 'ERR_STRATEGY_UNKNOWN')
   })
 }
 

@@ -134,6 +134,39 @@ export const defaults = {
     /** Updates and commits that are heard in one attempt: each round has one of each, and some that come late. */
     maxLetters: 32,
   },
+  /** A TURN server between the two (docs/decisions/0017): the way that is left where no other leads. */
+  relay: {
+    /** A channel by relay that is ready waits so long for a better one, from the start of the attempt: a dial to the other side of the world is up by then, a punch mostly. */
+    graceMs: 500,
+    /** All servers of ours together: three that are dead and one that is slow. */
+    allocateMs: 4 * second,
+    /** One server: connecting and two round trips, with a SYN sent again. */
+    serverMs: 3 * second,
+    /** The next server is asked as well when one has not answered by then (RFC 8305 section 5 has 250 ms for one round trip; this is for two or three). */
+    serverStaggerMs: 400,
+    /** A responder asks its own servers too when the initiator's relay has not been reached by then: a SYN sent again would be there. */
+    patienceMs: 1_500,
+    /** A side without a relay waits so long for that of the other: two of its servers are dead, and a third answers. */
+    updateMs: 3 * second,
+    /** From the answer on: whoever cannot be joined hears of it in 10 s, signalling included. */
+    timeoutMs: 7 * second,
+    /** Ways tried in one attempt: four relays of the peer, by our interfaces. */
+    maxCandidates: 16,
+    /** Connects to one relayed endpoint, which the relay hangs up until the peer's permission is there, */
+    maxDials: 6,
+    /** the second so long after the first was hung up, each further one after twice the time: 1 s in all. */
+    redialMs: 40,
+    /** Peers that have connected to a relayed endpoint and wait to be taken: one is enough unless somebody else comes. */
+    maxWaiting: 4,
+    /** Addresses that may come, of one peer: what an offer can state, and an update. */
+    maxPermissions: 16,
+    /** Relayed endpoints held at once on behalf of strangers: servers have quotas. */
+    strangerHolds: 8,
+    /** A server that did not serve is asked again after this, */
+    retryMs: minute,
+    /** and one that does is, to see whether it still does. */
+    refreshMs: 10 * minute,
+  },
   /** What is remembered of how pipes came up, to be tried first. */
   memory: {
     /** Peers by networks of ours; a file of 20 kB. */
@@ -205,6 +238,8 @@ export const defaults = {
     maxBrokerUrlBytes: 128,
     /** Four strategies exist; the rest is room for later ones. */
     maxStrategies: 16,
+    /** Relayed endpoints of one side: two servers, an address of each family at each. */
+    maxRelays: 4,
     /** What the length byte of OPEN can say. */
     maxProtocolBytes: 255,
     /** Peers whose checked public keys are remembered (0.1 ms each to compute, about 1 kB each to keep). */

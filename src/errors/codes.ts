@@ -71,6 +71,11 @@ export const codes = {
   ERR_STUN_TIMEOUT: entry(3, 'A STUN server did not answer in time.', 'Check --stun and the network; another server may do.'),
   ERR_STUN_BAD_REPLY: entry(3, 'A STUN server answered with something that is no valid answer, or ended the connection instead.', 'Something else may listen there; name another with --stun.'),
   ERR_STUN_REFUSED: entry(3, 'A STUN server refused the request.', 'It may not support what was asked of it, or be overloaded; another server may do.'),
+  // relays
+  ERR_RELAY_NONE: entry(4, 'No TURN server is configured here.', 'Name one with --turn; one of either side is enough.'),
+  ERR_RELAY_UNMET: entry(4, 'The two sides did not meet at the relay in time.', 'Check that the relay lets its relayed ports be reached (--min-port to --max-port of coturn), and both sides reach it.'),
+  ERR_RELAY_LOST: entry(6, 'x', 'y'),
+  ERR_RELAY_UNSUPPORTED: entry(4, 'x', 'y'),
   // an open pipe
   ERR_CONNECTION_LOST: entry(6, 'The path under an open pipe broke.', 'Connect again; bytes beyond the acknowledged ones may not have arrived.'),
   ERR_PIPE_SILENT: entry(6, 'The peer did not show a sign of life for 15 seconds.', 'Connect again; the peer or the network between is gone.'),

@@ -182,8 +182,8 @@ export class Openings {
     const { clock, scopeOf, onProven } = this.#options
     const { role, startedAtMs } = entry.facts
     const { family, local, remote, rttMs } = channel
-    const { method } = channel.via ?? {}
-    const path: PipePath = { strategy: strategyOf(channel, role), scope: scopeOf(channel), family, local, remote, rttMs, ...(method !== undefined && { method }) }
+    const { method, relay } = channel.via ?? {}
+    const path: PipePath = { strategy: strategyOf(channel, role), scope: scopeOf(channel), family, local, remote, rttMs, ...(method !== undefined && { method }), ...(relay !== undefined && { relay }) }
     if (entry.pipe === undefined) entry.show(new SessionPipe(session, path, clock.now() - startedAtMs))
     else entry.pipe.setPath(path)
     // that a peer could dial us tells nothing of how we can reach it

@@ -44,7 +44,7 @@ export interface SessionRegistryOptions {
   readonly endChannels: (key: string) => void
 }
 
-const policy = { attempt: defaults.attempt, dial: defaults.dial, punch: defaults.punch }
+const policy = { attempt: defaults.attempt, dial: defaults.dial, punch: defaults.punch, relay: defaults.relay }
 
 /**
  * All connections of a node: a root actor each, with its session and pipe. Keyed by our role, the wire id and, as
