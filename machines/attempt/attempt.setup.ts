@@ -149,7 +149,7 @@ export const attemptSetup = setup({
       if (event.type === 'punch.committed') enqueue.sendTo('exchange', { type: 'commit', round: event.round, inMs: event.inMs } satisfies PunchLetter)
     }),
     // the relay
-    noteRelay: assign({ relay: ({ context, event }) => (event.type === 'relay.gathered' ? event.records : context.relay) }),
+    noteRelay: assign(({ event }) => (event.type === 'relay.gathered' ? { relay: event.records, relayFailure: event.failure } : {})),
     endRelayGrace: assign({ isGraceOver: true }),
     passToRelay: enqueueActions(({ context, event, enqueue }) => {
       if (context.running.includes('relay')) enqueue.sendTo('relay', event)

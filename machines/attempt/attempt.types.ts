@@ -71,6 +71,8 @@ export interface AttemptContext extends AttemptInput {
   readonly punchRound: number
   /** Where the peer can reach us through a relay; undefined until that is known. */
   readonly relay: readonly RelayRecord[] | undefined
+  /** Why not. */
+  readonly relayFailure: Failure | undefined
   /** The time is over in which a channel by relay waits for a better one. */
   readonly isGraceOver: boolean
   readonly candidates: Readonly<Record<string, CandidateRecord>>

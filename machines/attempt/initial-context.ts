@@ -10,6 +10,7 @@ export const initialContext = (input: AttemptInput): AttemptContext => ({
   punch: undefined,
   punchRound: 0,
   relay: undefined,
+  relayFailure: undefined,
   isGraceOver: false,
   candidates: {},
   ready: [],

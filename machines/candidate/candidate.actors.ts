@@ -44,7 +44,8 @@ export function createCandidateActors({ channels, clock, reach, serve }: Candida
       if (step.type === 'connected') return tell({ type: 'dial.connected', local: outgoing.local, startedAtMs, rttMs: step.rttMs, atMs: step.atMs, ...(step.remote !== undefined && { remote: step.remote }) })
       if (step.type === 'failed') return tell(failed(step, outgoing))
       const channelId = channels.add(step.channel, channel => channel.end())
-      tell({ type: 'secure.done', channelId, atMs: step.atMs })
+      // TCP's handshake came to the relay only
+      tell({ type: 'secure.done', channelId, atMs: step.atMs, ...(input.relay !== undefined && { rttMs: step.channel.rttMs }) })
       if (role !== 'responder') return
       channels.take(channelId)
       serve(step.channel, { ...step.hello, role: 'initiator' })

@@ -30,7 +30,7 @@ export const candidateMachine = setup({
         : {}),
     noteChannel: assign(({ context, event }) =>
       event.type === 'secure.done'
-        ? { channelId: event.channelId, record: { ...context.record, status: 'secured' as const, updatedAtMs: event.atMs } }
+        ? { channelId: event.channelId, record: { ...context.record, status: 'secured' as const, updatedAtMs: event.atMs, ...(event.rttMs !== undefined && { rttMs: event.rttMs }) } }
         : {}),
     noteFailure: assign({
       record: ({ context, event }): CandidateRecord =>

@@ -31,7 +31,8 @@ export type CandidateEvent =
   | { readonly type: 'dial.slow'; readonly local: string; readonly startedAtMs: number }
   | { readonly type: 'dial.connected'; readonly local: string; readonly remote?: string; readonly startedAtMs: number; readonly atMs: number; readonly rttMs: number }
   | { readonly type: 'dial.failed'; readonly failure: Failure; readonly local: string; readonly startedAtMs: number; readonly atMs: number }
-  | { readonly type: 'secure.done'; readonly channelId: string; readonly atMs: number }
+  /** `rttMs`: where only now it is known. */
+  | { readonly type: 'secure.done'; readonly channelId: string; readonly atMs: number; readonly rttMs?: number }
   | { readonly type: 'secure.failed'; readonly failure: Failure; readonly atMs: number }
 
 /** Connects, runs TLS as client and says HELLO; the channel is unclaimed until the attempt takes it. */

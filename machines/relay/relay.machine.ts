@@ -5,7 +5,7 @@ export const relayMachine = relaySetup.createMachine({
   id: 'relay',
   description: 'Both sides meet at a TURN server.',
   context: ({ input }) => ({
-    ...input, own: [], hasAsked: false, isAllocating: false, peer: input.endpoints, takesPart: true, planned: [], hasPlanned: false, live: {}, failed: [],
+    ...input, own: [], hasAsked: false, isAllocating: false, failure: undefined, peer: input.endpoints, takesPart: true, planned: [], hasPlanned: false, live: {}, failed: [],
     hasNews: input.role === 'responder' && (input.endpoints?.relay.length ?? 0) > 0, isHeld: false,
   }),
   output: { strategy: 'relay' },
@@ -51,7 +51,7 @@ export const relayMachine = relaySetup.createMachine({
               description: 'Our servers are asked in the order of the list; the first that answers serves.',
               entry: 'allocate',
               always: { guard: 'isAnswered', target: 'settled' },
-              after: { allocateTimeout: { target: 'settled', actions: ['noteNoRelay', 'tellRelays'] } },
+              after: { allocateTimeout: { target: 'settled', actions: ['noteSilence', 'tellRelays'] } },
             },
             settled: { description: 'There is one, or none to be had.' },
           },

@@ -1,9 +1,10 @@
 import { and, assign, enqueueActions, not, sendParent, sendTo, setup } from 'xstate'
+import type { Failure } from '../../src/errors/index.js'
 import { candidateMachine } from '../candidate/candidate.machine.js'
 import type { StrategyInput, StrategyOutput } from '../shared/strategy.types.js'
 import type { PlanWaysLogic, RelayContext, RelayEvent, RelaysLogic, Ways } from './relay.types.js'
 
-const records = ({ own }: Pick<RelayContext, 'own'>) => own.map(({ record }) => record)
+const silence: Failure = { code: 'ERR_RELAY_TIMEOUT', message: 'no TURN server answered in time' }
 const isIdle = ({ live, isHeld }: RelayContext): boolean => Object.keys(live).length === 0 && !isHeld
 
 /** The named parts of the relay: what its states may ask, wait for and do. The states are in relay.machine.ts. */
@@ -42,9 +43,13 @@ export const relaySetup = setup({
       enqueue.sendTo('relays', { type: 'relay.allocate', peer: context.peer })
     }),
     noteRelay: assign(({ context, event }) => (event.type === 'relay.allocated' ? { own: [...context.own, event.relay], isAllocating: false, hasNews: true } : {})),
-    noteNoRelay: assign({ isAllocating: false }),
-    noteLost: assign({ own: ({ context, event }) => (event.type === 'relay.lost' ? context.own.filter(({ allocationId }) => allocationId !== event.allocationId) : context.own) }),
-    tellRelays: sendParent(({ context }) => ({ type: 'relay.gathered', records: records(context) })),
+    noteNoRelay: assign(({ event }) => ({ isAllocating: false, ...(event.type === 'relay.unavailable' && { failure: event.failure }) })),
+    noteSilence: assign({ isAllocating: false, failure: silence }),
+    noteLost: assign(({ context, event }) =>
+      event.type === 'relay.lost' ? { own: context.own.filter(({ allocationId }) => allocationId !== event.allocationId), failure: event.failure } : {}),
+    tellRelays: sendParent(({ context: { own, failure } }) => ({
+      type: 'relay.gathered', records: own.map(({ record }) => record), ...(own.length === 0 && failure !== undefined && { failure }),
+    })),
     permit: enqueueActions(({ context: { peer, own }, enqueue }) => {
       if (peer !== undefined && own.length > 0) enqueue(sendTo('relays', { type: 'relay.permit', peer }))
     }),

@@ -12,6 +12,8 @@ export interface RelayContext extends StrategyInput {
   readonly hasAsked: boolean
   /** And have not answered yet. */
   readonly isAllocating: boolean
+  /** Why there is none. */
+  readonly failure: Failure | undefined
   /** What the peer states, as it said last. */
   readonly peer: PeerEndpoints | undefined
   /** False when the answer leaves out this strategy: nothing will come from there. */

@@ -1,3 +1,4 @@
+import type { Failure } from '../../src/errors/index.js'
 import type { Role } from '../../src/protocol/frames.js'
 import type { InterfaceRecord } from '../../src/protocol/interface-record.js'
 import type { RelayRecord } from '../../src/protocol/relay-record.js'
@@ -58,8 +59,8 @@ export type StrategyReport =
   | { readonly type: 'strategy.exhausted'; readonly strategy: Strategy }
   /** Records for the peer, in place of those it has. */
   | { readonly type: 'punch.gathered'; readonly round: number; readonly records: readonly InterfaceRecord[] }
-  /** Where the peer can reach us through a relay, in place of what it was told. */
-  | { readonly type: 'relay.gathered'; readonly records: readonly RelayRecord[] }
+  /** Where the peer can reach us through a relay, in place of what it was told; or why nowhere. */
+  | { readonly type: 'relay.gathered'; readonly records: readonly RelayRecord[]; readonly failure?: Failure }
   /** Initiator: the moment at which both shall fire, for the peer. */
   | { readonly type: 'punch.committed'; readonly round: number; readonly inMs: number }
 
