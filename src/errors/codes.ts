@@ -71,6 +71,17 @@ export const codes = {
   ERR_STUN_TIMEOUT: entry(3, 'A STUN server did not answer in time.', 'Check --stun and the network; another server may do.'),
   ERR_STUN_BAD_REPLY: entry(3, 'A STUN server answered with something that is no valid answer, or ended the connection instead.', 'Something else may listen there; name another with --stun.'),
   ERR_STUN_REFUSED: entry(3, 'A STUN server refused the request.', 'It may not support what was asked of it, or be overloaded; another server may do.'),
+  // relays: TURN servers
+  ERR_RELAY_UNREACHABLE: entry(4, 'A TURN server has no address, or could not be reached.', 'Check the host and port of --turn, and the network.'),
+  ERR_RELAY_TIMEOUT: entry(4, 'A TURN server did not answer in time.', 'It may be overloaded, or something else listens there; another server may do.'),
+  ERR_RELAY_TLS: entry(4, 'The TLS handshake with a TURN server failed, or its certificate is not trusted.', 'The certificate has to name the host as --turn does; give its authority to Node with NODE_EXTRA_CA_CERTS.'),
+  ERR_RELAY_CREDENTIALS: entry(4, 'A TURN server did not accept user and password.', 'Check both in --turn; time-limited ones may have expired.'),
+  ERR_RELAY_QUOTA: entry(4, 'A TURN server has no room for another allocation, or the user none left.', 'Try again later, or raise user-quota or total-quota of the server.'),
+  ERR_RELAY_UNSUPPORTED: entry(4, 'A TURN server does not relay what was asked for: TCP, or the family of addresses.', 'TCP needs transport=tcp and a server of RFC 6062, as coturn is one.'),
+  ERR_RELAY_PEER: entry(4, 'A TURN server does not relay to this peer, or could not connect to it.', 'See whether its rules (denied-peer-ip) forbid the address of the peer; private and loopback ones often are.'),
+  ERR_RELAY_REFUSED: entry(4, 'A TURN server refused a request.', 'Read its words in the message; its log tells more.'),
+  ERR_RELAY_BAD_REPLY: entry(4, 'A TURN server answered with something that is no valid answer, or not signed with the password.', 'Something else may listen there; check --turn.'),
+  ERR_RELAY_LOST: entry(4, 'The connection to a TURN server broke, or the server has given up the allocation.', 'Nothing: another is made when it is needed.'),
   // an open pipe
   ERR_CONNECTION_LOST: entry(6, 'The path under an open pipe broke.', 'Connect again; bytes beyond the acknowledged ones may not have arrived.'),
   ERR_PIPE_SILENT: entry(6, 'The peer did not show a sign of life for 15 seconds.', 'Connect again; the peer or the network between is gone.'),
