@@ -363,6 +363,45 @@ export const defaults = {
       dialBackHoldMs: second,
     },
   },
+  /** Our allocations on relays. */
+  turn: {
+    /** Attempts of one request: without or with an old nonce, with a new one, and once more when that expired meanwhile. */
+    maxRounds: 3,
+    /** The next address of a server is dialled when one has not connected by then (RFC 8305 section 5). */
+    staggerMs: 250,
+    /** What keeps an allocation alive may take so long: the kernel repeats a lost segment three times by then. */
+    upkeepTimeoutMs: 10 * second,
+    /** Giving an allocation back: a round trip around the world and a lost packet. A server that does not hear of it forgets by itself. */
+    releaseTimeoutMs: second,
+    /** An allocation is refreshed after this share of its lifetime: two more tries would fit. */
+    refreshShare: 0.5,
+    /** Default of RFC 8656 section 3.2, where a server does not state one; longer ones are refreshed as if they were so long. */
+    lifetimeMs: 10 * minute,
+    /** A shorter one is asked again no sooner than twice a second. */
+    minLifetimeMs: second,
+    /** Permissions last 5 minutes (RFC 8656 section 9), channels 10, but with a permission. */
+    permissionRefreshMs: 4 * minute,
+    /** Below the 30 s after which the worst NATs forget a mapping. */
+    keepaliveMs: 20 * second,
+    /** Addresses that are let in, by one allocation: three interfaces of a peer per family, for a dozen of peers. */
+    maxPermissions: 64,
+    /** Channels of one allocation. */
+    maxChannels: 64,
+    /** A peer's connection waits so long to be bound (RFC 6062 section 4.6). */
+    arrivalMs: 30 * second,
+    /** Connections of peers that wait at once; the oldest is given up for a further one. */
+    maxArrivals: 16,
+    /** Connections to the server opened ahead: one for a peer that comes, one for a connect of ours. */
+    maxSpares: 2,
+    /** Servers end a connection on which nothing is bound: coturn after 60 s. */
+    spareMs: 45 * second,
+    /** The longest UDP datagram as DATA, with its address: what the length of a STUN message can say. */
+    maxMessageBytes: 64 * kib + 16,
+    /** The payload of a UDP datagram over IPv4, and what ChannelData can carry. */
+    maxDatagramBytes: 65_507,
+    /** Over TCP: datagrams are dropped while so much has not left, as a full queue on a link would. */
+    maxUnsentBytes: 256 * kib,
+  },
   /** Finding out what the NAT does, by interface and family. At 40 ms of round trip a full enumeration has 1.5 s. */
   natProbe: {
     /** Servers asked at once: two have to agree, one may be dead, one may lie. */

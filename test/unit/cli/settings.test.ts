@@ -131,7 +131,7 @@ describe('values', () => {
     await expect(read('listen --config nowhere.json')).rejects.toMatchObject({ code: 'ERR_CONFIG' })
   })
 
-  it.each(['--mqtt mqt://user:hunter2@host', '--mqtt mqtt://user:hunter2', '--turn turn:user:hunter2@host', '--turn turn:user:hunter2', '--stun user:hunter2@h:1'])('keeps the password of `%s` to itself', async args => {
+  it.each(['--mqtt mqt://user:hunter2@host', '--mqtt mqtt://user:hunter2', '--turn turn:user:hunter2@host?transport=dccp', '--turn turn:user:hunter2', '--stun user:hunter2@h:1'])('keeps the password of `%s` to itself', async args => {
     const error: unknown = await read(`listen ${args}`).catch((caught: unknown) => caught)
     expect(error).toBeInstanceOf(Error)
     expect(String(error)).not.toContain('hunter2')
