@@ -134,6 +134,39 @@ export const defaults = {
     /** Updates and commits that are heard in one attempt: each round has one of each, and some that come late. */
     maxLetters: 32,
   },
+  /** A TURN server between the two (docs/decisions/0017): the way that is left where no other leads. */
+  relay: {
+    /** A channel by relay that is ready waits so long for a better one, from the start of the attempt: a dial to the other side of the world is up by then, a punch mostly. */
+    graceMs: 500,
+    /** All servers of ours together: three that are dead and one that is slow. */
+    allocateMs: 4 * second,
+    /** One server: connecting and two round trips, with a SYN sent again. */
+    serverMs: 3 * second,
+    /** The next server is asked as well when one has not answered by then (RFC 8305 section 5 has 250 ms for one round trip; this is for two or three). */
+    serverStaggerMs: 400,
+    /** A responder asks its own servers too when the initiator's relay has not been reached by then: a SYN sent again would be there. */
+    patienceMs: 1_500,
+    /** A side without a relay waits so long for that of the other: two of its servers are dead, and a third answers. */
+    updateMs: 3 * second,
+    /** From the answer on: whoever cannot be joined hears of it in 10 s, signalling included. */
+    timeoutMs: 7 * second,
+    /** Ways tried in one attempt: four relays of the peer, by our interfaces. */
+    maxCandidates: 16,
+    /** Connects to one relayed endpoint, which the relay hangs up until the peer's permission is there, */
+    maxDials: 6,
+    /** the second so long after the first was hung up, each further one after twice the time: 1 s in all. */
+    redialMs: 40,
+    /** Peers that have connected to a relayed endpoint and wait to be taken: one is enough unless somebody else comes. */
+    maxWaiting: 4,
+    /** Addresses that may come, of one peer: what an offer can state, and an update. */
+    maxPermissions: 16,
+    /** Relayed endpoints held at once on behalf of strangers: servers have quotas. */
+    strangerHolds: 8,
+    /** A server that did not serve is asked again after this, */
+    retryMs: minute,
+    /** and one that does is, to see whether it still does. */
+    refreshMs: 10 * minute,
+  },
   /** What is remembered of how pipes came up, to be tried first. */
   memory: {
     /** Peers by networks of ours; a file of 20 kB. */
@@ -236,6 +269,8 @@ export const defaults = {
     maxBrokerUrlBytes: 128,
     /** Four strategies exist; the rest is room for later ones. */
     maxStrategies: 16,
+    /** Relayed endpoints of one side: two servers, an address of each family at each. */
+    maxRelays: 4,
     /** What the length byte of OPEN can say. */
     maxProtocolBytes: 255,
     /** Peers whose checked public keys are remembered (0.1 ms each to compute, about 1 kB each to keep). */
@@ -362,6 +397,45 @@ export const defaults = {
       /** The requester has noticed by then. */
       dialBackHoldMs: second,
     },
+  },
+  /** Our allocations on relays. */
+  turn: {
+    /** Attempts of one request: without or with an old nonce, with a new one, and once more when that expired meanwhile. */
+    maxRounds: 3,
+    /** The next address of a server is dialled when one has not connected by then (RFC 8305 section 5). */
+    staggerMs: 250,
+    /** What keeps an allocation alive may take so long: the kernel repeats a lost segment three times by then. */
+    upkeepTimeoutMs: 10 * second,
+    /** Giving an allocation back: a round trip around the world and a lost packet. A server that does not hear of it forgets by itself. */
+    releaseTimeoutMs: second,
+    /** An allocation is refreshed after this share of its lifetime: two more tries would fit. */
+    refreshShare: 0.5,
+    /** Default of RFC 8656 section 3.2, where a server does not state one; longer ones are refreshed as if they were so long. */
+    lifetimeMs: 10 * minute,
+    /** A shorter one is asked again no sooner than twice a second. */
+    minLifetimeMs: second,
+    /** Permissions last 5 minutes (RFC 8656 section 9), channels 10, but with a permission. */
+    permissionRefreshMs: 4 * minute,
+    /** Below the 30 s after which the worst NATs forget a mapping. */
+    keepaliveMs: 20 * second,
+    /** Addresses that are let in, by one allocation: three interfaces of a peer per family, for a dozen of peers. */
+    maxPermissions: 64,
+    /** Channels of one allocation. */
+    maxChannels: 64,
+    /** A peer's connection waits so long to be bound (RFC 6062 section 4.6). */
+    arrivalMs: 30 * second,
+    /** Connections of peers that wait at once; the oldest is given up for a further one. */
+    maxArrivals: 16,
+    /** Connections to the server opened ahead: one for a peer that comes, one for a connect of ours. */
+    maxSpares: 2,
+    /** Servers end a connection on which nothing is bound: coturn after 60 s. */
+    spareMs: 45 * second,
+    /** The longest UDP datagram as DATA, with its address: what the length of a STUN message can say. */
+    maxMessageBytes: 64 * kib + 16,
+    /** The payload of a UDP datagram over IPv4, and what ChannelData can carry. */
+    maxDatagramBytes: 65_507,
+    /** Over TCP: datagrams are dropped while so much has not left, as a full queue on a link would. */
+    maxUnsentBytes: 256 * kib,
   },
   /** Finding out what the NAT does, by interface and family. At 40 ms of round trip a full enumeration has 1.5 s. */
   natProbe: {

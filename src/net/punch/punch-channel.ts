@@ -1,5 +1,5 @@
 import { defaults } from '../../config/defaults.js'
-import { ThroughlineError, toFailure, type Failure } from '../../errors/index.js'
+import { toFailure, type Failure } from '../../errors/index.js'
 import type { Volley } from '../../nat/punch/volley.js'
 import { formatEndpoint } from '../../protocol/endpoint.js'
 import type { Hello } from '../../protocol/frames.js'
@@ -7,9 +7,9 @@ import { Channel, endpointText } from '../channel.js'
 import { ChannelSteps, type ChannelInProgress, type ChannelStep } from '../channel-progress.js'
 import type { Clock } from '../clock.js'
 import { endSocket } from '../end-socket.js'
-import { protocolVersion, readHello } from '../hello.js'
 import type { OutgoingRequest } from '../outgoing-channel.js'
 import type { Securer } from '../secure.js'
+import { secureByRole } from '../secure-by-role.js'
 import type { Arrival, VolleyCounts } from './volley-request.js'
 import { VolleySockets } from './volley-sockets.js'
 
@@ -100,59 +100,27 @@ export class PunchChannel implements ChannelInProgress {
   }
 
   async #secure({ socket, rttMs = Number.POSITIVE_INFINITY, onHangUp }: Arrival): Promise<void> {
-    const { role, peerId, sessionKey, volley: { method, listenMs } } = this.#request
-    const { signal } = this.#stop
-    const limit = { timeoutMs: defaults.dial.secureTimeoutMs, signal }
-    const startedAtMs = this.#clock.now()
+    const { volley: { method, listenMs } } = this.#request
     this.#securing += 1
     try {
-      const isClient = role === 'initiator'
-      const secured = await (isClient ? this.#securer.client(socket, { ...limit, expectedId: peerId }) : this.#securer.server(socket, { ...limit, expectedId: peerId }))
-      // while the kernel repeats a SYN, or the peer is not ready, connecting takes long
-      const channel = new Channel({ ...secured, rttMs: Math.min(rttMs, secured.rttMs) })
-      if (signal.aborted) return channel.end()
-      channel.owner = sessionKey
-      // what came in while its port listened first needed none of the SYNs after that
-      const isByListening = rttMs === Number.POSITIVE_INFINITY && listenMs !== Number.POSITIVE_INFINITY
-      channel.via = { strategy: 'punch', method: isByListening ? 'listen' : method }
-      if (isClient) return this.#greet(channel)
-      readHello(channel, { ...limit, timeoutMs: Math.max(1, limit.timeoutMs - (this.#clock.now() - startedAtMs)) }, hello => this.#judge(channel, hello))
+      const { channel, hello } = await secureByRole(socket, {
+        ...this.#request, securer: this.#securer, clock: this.#clock, signal: this.#stop.signal,
+        toChannel: secured => {
+          // while the kernel repeats a SYN, or the peer is not ready, connecting takes long
+          const channel = new Channel({ ...secured, rttMs: Math.min(rttMs, secured.rttMs) })
+          // what came in while its port listened first needed none of the SYNs after that
+          const isByListening = rttMs === Number.POSITIVE_INFINITY && listenMs !== Number.POSITIVE_INFINITY
+          channel.via = { strategy: 'punch', method: isByListening ? 'listen' : method }
+          return channel
+        },
+      })
+      if (this.#stop.signal.aborted) return channel.end()
+      this.#succeed(channel, hello)
     } catch (error) {
       const failure = toFailure(error)
       if (failure.code === 'ERR_SECURE_FAILED') onHangUp?.()
       this.#fail(failure)
     }
-  }
-
-  #greet(channel: Channel): void {
-    const hello = this.#hello()
-    channel.send(hello)
-    this.#request.openAhead?.(channel)
-    this.#succeed(channel, hello)
-  }
-
-  #judge(channel: Channel, hello: Hello | ThroughlineError): void {
-    if (this.#stop.signal.aborted) return channel.end()
-    const failure = this.#objection(hello)
-    if (failure !== undefined) {
-      channel.end()
-      return this.#fail(failure)
-    }
-    const answer = this.#hello()
-    channel.send(answer)
-    this.#succeed(channel, answer)
-  }
-
-  #objection(hello: Hello | ThroughlineError): Failure | undefined {
-    const { sessionId, attemptId } = this.#request
-    if (hello instanceof ThroughlineError) return toFailure(hello)
-    if (hello.role === 'initiator' && hello.session === sessionId && hello.attempt === attemptId) return undefined
-    return { code: 'ERR_PROTOCOL_VIOLATION', message: 'HELLO was for another attempt' }
-  }
-
-  #hello(): Hello {
-    const { role, sessionId, attemptId } = this.#request
-    return { type: 'hello', version: protocolVersion, role, session: sessionId, attempt: attemptId }
   }
 
   #succeed(channel: Channel, hello: Hello): void {

@@ -22,6 +22,8 @@ export interface PipePath {
   readonly family: Family
   readonly local: string
   readonly remote: string
+  /** By a relay: the endpoint of the TURN server; `remote` is the relayed address. */
+  readonly relay?: string
   /** How a punch came through. */
   readonly method?: PunchMethod
   readonly rttMs: number
