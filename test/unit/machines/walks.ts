@@ -13,6 +13,7 @@ import type { PunchContext } from '../../../machines/punch/punch.types.js'
 import { relayMachine } from '../../../machines/relay/relay.machine.js'
 import type { RelayContext } from '../../../machines/relay/relay.types.js'
 import { reverseMachine } from '../../../machines/reverse/reverse.machine.js'
+import { searchMachine } from '../../../machines/search/search.machine.js'
 import {
   attemptInput, cancellation, candidate, counting, endpoints, failure, keeping, ownRelay, peerId, policy, punchRecord, reach, record, refusal, relayRecord, responderInput, site, target, volley,
 } from '../../support/machines/samples.js'
@@ -267,6 +268,24 @@ const connection = (name: string, input: object): NamedWalk => ({
   },
 })
 
+const search = (name: string, attempt: AttemptInput): NamedWalk => ({
+  name,
+  machine: searchMachine,
+  input: { attempt, reason: 'recovery', strategies: ['direct'], target: target() },
+  promises: ['planPath', 'attempt'],
+  callbacks: [],
+  sources: { plan: 'planPath' },
+  outcomes: ['ended', 'failed'],
+  // the attempt has a limit of its own
+  resting: ['"attempting"'],
+  samples: {
+    'channel.arrived': [{ channelId: 'channel-2', candidate: record('inbound-2', 'secured') }],
+    'offer.repeated': [{ offerId: 'offer-2', strategies: ['reverse'], target: target(endpoints(3), []) }],
+    'done plan': [{ attemptId: '33', startedAtMs: 5, target: target() }],
+    'done attempt': [{ ok: true, peerId, channelId: 'channel-1', candidate: record('direct-1', 'elected'), target: target() }, { ok: false, failure }],
+  },
+})
+
 /** Every machine but signalling, which has tests of its own. */
 export const walks: readonly NamedWalk[] = [
   node,
@@ -291,6 +310,8 @@ export const walks: readonly NamedWalk[] = [
   attempt('attempt of the initiator, by a relay', attemptInput({ strategies: ['relay'] })),
   attempt('attempt of the responder', responderInput()),
   attempt('attempt of the responder, with a punch', responderInput({ strategies: ['direct', 'punch'] })),
+  search('search of the initiator', attemptInput()),
+  search('search of the responder', responderInput()),
   connection('connection of the initiator', { role: 'initiator', attempt: attemptInput() }),
   connection('connection by an offer', { role: 'responder', attempt: responderInput(), offer }),
   connection('connection by an OPEN', { role: 'responder', attempt: responderInput(), channelId: 'channel-0' }),
