@@ -161,6 +161,7 @@ function adviceFor(code: ErrorCode, context: AttemptContext): string {
   if (relay !== undefined) return relay
   const pair = code === 'ERR_NO_PATH' ? pairOf(context) : undefined
   if (pair !== undefined) return pair.advice.includes('relay') && strategies.includes('relay') ? `${pair.advice} ${nameRelay}` : pair.advice
+  if (code === 'ERR_NO_PATH' && strategies.every(strategy => strategy === 'relay')) return nameRelay
   if (code === 'ERR_NO_PATH' && !strategies.includes('reverse')) return 'Allow the strategy reverse, so that the peer can dial this side.'
   if (code === 'ERR_NO_PATH') return `Open a port at one of the two sides (--listen-port and a rule in its router). ${nameRelay}`
   if (code === 'ERR_PEER_OFFLINE' && known?.brokers.length === 0) return 'Name a broker both sides use with --mqtt.'

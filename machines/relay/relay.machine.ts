@@ -6,6 +6,7 @@ export const relayMachine = relaySetup.createMachine({
   description: 'Both sides meet at a TURN server.',
   context: ({ input }) => ({
     ...input, own: [], hasAsked: false, isAllocating: false, failure: undefined, peer: input.endpoints, takesPart: true, planned: [], hasPlanned: false, live: {}, failed: [],
+    hasHandedOver: false,
     hasNews: input.role === 'responder' && (input.endpoints?.relay.length ?? 0) > 0, isHeld: false,
   }),
   output: { strategy: 'relay' },

@@ -5,7 +5,7 @@ import type { StrategyInput, StrategyOutput } from '../shared/strategy.types.js'
 import type { PlanWaysLogic, RelayContext, RelayEvent, RelaysLogic, Ways } from './relay.types.js'
 
 const silence: Failure = { code: 'ERR_RELAY_TIMEOUT', message: 'no TURN server answered in time' }
-const isIdle = ({ live, isHeld }: RelayContext): boolean => Object.keys(live).length === 0 && !isHeld
+const isIdle = ({ live, isHeld, hasHandedOver }: RelayContext): boolean => Object.keys(live).length === 0 && !isHeld && !hasHandedOver
 
 /** The named parts of the relay: what its states may ask, wait for and do. The states are in relay.machine.ts. */
 export const relaySetup = setup({
@@ -78,10 +78,10 @@ export const relaySetup = setup({
       const { [ended ?? '']: key, ...live } = context.live
       if (key === undefined) return {}
       // a dial that came to nothing leaves it to our own relay
-      return event.type === 'candidate.secured' ? { live } : { live, failed: [...context.failed, key], hasNews: context.hasNews || context.own.length > 0 }
+      return event.type === 'candidate.secured' ? { live, hasHandedOver: true } : { live, failed: [...context.failed, key], hasNews: context.hasNews || context.own.length > 0 }
     }),
     noteElection: assign({ isHeld: true }),
-    noteElectionOver: assign({ isHeld: false }),
+    noteElectionOver: assign({ isHeld: false, hasHandedOver: false }),
     passOn: sendParent(({ event }) => event),
     handOver: sendParent(({ event }) => ({ ...event, type: 'channel.secured' })),
     tellExhausted: sendParent({ type: 'strategy.exhausted', strategy: 'relay' }),

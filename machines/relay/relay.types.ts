@@ -26,6 +26,8 @@ export interface RelayContext extends StrategyInput {
   readonly live: Readonly<Record<string, string>>
   /** Keys of those that came to nothing. */
   readonly failed: readonly string[]
+  /** A channel is the attempt's, which has not opened it in vain yet. */
+  readonly hasHandedOver: boolean
   /** Something is known that was not planned for. */
   readonly hasNews: boolean
   /** An election runs: nothing new starts. */

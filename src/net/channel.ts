@@ -149,7 +149,8 @@ export class Channel {
   }
 
   #subscribe(subscriber: Subscriber<Frame>): () => void {
-    if (this.#sink !== undefined) throw new ThroughlineError('ERR_INTERNAL', 'a channel has one reader at a time')
+    // one that has read what it wanted, from what was parked, makes room in the same turn
+    if (this.#sink !== undefined && !this.#sink.closed) throw new ThroughlineError('ERR_INTERNAL', 'a channel has one reader at a time')
     this.#sink = subscriber
     for (let frame = this.#parked.shift(); frame !== undefined; frame = this.#parked.shift()) {
       subscriber.next(frame)

@@ -1,8 +1,8 @@
 import { Subject, type Observable } from 'rxjs'
 import { defaults } from '../config/defaults.js'
-import { toFailure, type Failure } from '../errors/index.js'
+import { ThroughlineError, toFailure, type Failure } from '../errors/index.js'
 import type { Clock } from '../net/clock.js'
-import { firstServed } from '../net/relay/first-served.js'
+import { race } from '../net/race.js'
 import type { AllocationRequest, TcpAllocation, TurnRealm } from '../net/turn/types.js'
 import { familyOf, formatEndpoint, type Family } from '../protocol/endpoint.js'
 import type { TurnUrl } from '../protocol/turn-url.js'
@@ -78,9 +78,11 @@ export class RelayServers {
 
   /** An allocation of the first server that answers; the caller owns it. Rejects ERR_RELAY_* or ERR_CANCELLED. */
   first(wish: RelayWish): Promise<TcpAllocation> {
-    return firstServed({
-      servers: this.usable, ask: (url, signal) => this.#ask(url, wish, signal), giveBack: allocation => void allocation.close(),
-      staggerMs: defaults.relay.serverStaggerMs, clock: this.#clock, signal: AbortSignal.any([wish.signal, this.#stop.signal]),
+    const { serverStaggerMs: staggerMs, allocateMs: timeoutMs } = defaults.relay
+    return race({
+      candidates: this.usable, open: (url, signal) => this.#ask(url, wish, signal), drop: allocation => void allocation.close(),
+      staggerMs, timeoutMs, signal: AbortSignal.any([wish.signal, this.#stop.signal]), what: 'asking TURN servers',
+      nobody: () => new ThroughlineError('ERR_RELAY_TIMEOUT', `none of ${this.usable.length} TURN servers answered`),
     })
   }
 
