@@ -18,6 +18,10 @@ export interface VolleyRequest {
   readonly random: () => number
   /** Asked before each SYN; false leaves it out. */
   readonly maySend: () => boolean
+  /** Calls back when the bursts of the volley may leave, now or later; returns what gives that up. */
+  readonly takeTurn: (begin: () => void) => () => void
+  /** Something that came up is being looked into. */
+  readonly isSecuring: () => boolean
   /** Takes a socket over; an 'error' of it is already listened to. */
   readonly onSocket: (arrival: Arrival) => void
   /** Nothing more can come up, unless a port sends again whose connection was hung up on. Not told after `stop`. */
