@@ -20,6 +20,7 @@ export class Bursts {
   #cancel: (() => void) | undefined
   #leave: (() => void) | undefined
   #state: 'resting' | 'waiting' | 'sending' = 'resting'
+  #hasBegun = false
 
   constructor(request: VolleyRequest, hooks: BurstHooks) {
     this.#request = request
@@ -29,6 +30,10 @@ export class Bursts {
   /** It is not its turn yet. */
   get isWaiting(): boolean {
     return this.#state === 'waiting'
+  }
+
+  get hasBegun(): boolean {
+    return this.#hasBegun
   }
 
   /** SYNs are still to leave. */
@@ -41,6 +46,7 @@ export class Bursts {
     this.#state = 'waiting'
     this.#leave = this.#request.takeTurn(() => {
       this.#state = 'sending'
+      this.#hasBegun = true
       this.#send(sizes, 0)
     })
   }

@@ -116,7 +116,7 @@ export class PunchChannel implements ChannelInProgress {
     })
   }
 
-  async #secure({ socket, rttMs = Number.POSITIVE_INFINITY, onHangUp }: Arrival): Promise<void> {
+  async #secure({ socket, rttMs = Number.POSITIVE_INFINITY, isByChance = false, onHangUp }: Arrival): Promise<void> {
     const { role, peerId, sessionKey, volley: { method, listenMs } } = this.#request
     const { signal } = this.#stop
     const limit = { timeoutMs: defaults.dial.secureTimeoutMs, signal }
@@ -130,7 +130,7 @@ export class PunchChannel implements ChannelInProgress {
       if (signal.aborted) return channel.end()
       channel.owner = sessionKey
       // what came in while its port listened first needed none of the SYNs after that
-      const isByListening = rttMs === Number.POSITIVE_INFINITY && listenMs !== Number.POSITIVE_INFINITY
+      const isByListening = rttMs === Number.POSITIVE_INFINITY && listenMs !== Number.POSITIVE_INFINITY && !isByChance
       channel.via = { strategy: 'punch', method: isByListening ? 'listen' : method }
       if (isClient) return this.#greet(channel)
       readHello(channel, { ...limit, timeoutMs: Math.max(1, limit.timeoutMs - (this.#clock.now() - startedAtMs)) }, hello => this.#judge(channel, hello))

@@ -7,6 +7,8 @@ export interface Arrival {
   readonly socket: Socket
   /** Since the last SYN of its port; undefined where the peer connected to us. */
   readonly rttMs: number | undefined
+  /** The bursts of a birthday punch were under way. */
+  readonly isByChance?: boolean
   /** To be told that the other end hung up in the TLS handshake: the port sends again, as one that was refused. A few times. */
   readonly onHangUp?: () => void
 }

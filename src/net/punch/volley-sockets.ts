@@ -20,8 +20,6 @@ export class VolleySockets {
   readonly #bursts: Bursts
   /** What the next SYNs of the bursts are sent from or to. */
   #fireNext: () => void = () => {}
-  /** Ports of bursts that were refused, and may send with the next one. */
-  readonly #refused: number[] = []
   /** Ends the wait for what is to be sent next. */
   #cancelNext: (() => void) | undefined
   /** By port; `sinceMs`: a SYN left from it last. */
@@ -32,7 +30,7 @@ export class VolleySockets {
 
   constructor(request: VolleyRequest) {
     this.#request = request
-    this.#shots = new Shots(request, { quietMs: port => this.#quietMs(port), onSend: port => this.#noteSyn(port), onRefused: port => void this.#refused.push(port), onEnd: () => this.#look() })
+    this.#shots = new Shots(request, { quietMs: port => this.#quietMs(port), onSend: port => this.#noteSyn(port), onRefused: port => this.#leaveOpen(port), onEnd: () => this.#look() })
     this.#bursts = new Bursts(request, { fire: count => this.#fireMany(count), onOver: () => this.#look() })
   }
 
@@ -110,8 +108,7 @@ export class VolleySockets {
     if (bursts === undefined || row === undefined) return this.#look()
     if (range === undefined) {
       if (first === undefined) return this.#look()
-      // a mapping that is there already is none that the peer may find without a socket behind it
-      this.#fireNext = () => void this.#shots.fire(this.#refused.shift() ?? 0, first, false)
+      this.#fireNext = () => void this.#shots.fire(0, first, false)
     } else {
       const count = bursts.reduce((sum, size) => sum + size, remotePorts.length)
       const ports = drawPorts(range.low, range.high, count, random).filter(port => !remotePorts.includes(port)).values()
@@ -121,6 +118,12 @@ export class VolleySockets {
       }
     }
     this.#bursts.start(bursts)
+    if (range !== undefined) this.#listenSoon(row)
+  }
+
+  /** A NAT may keep a mapping for some seconds after a refusal: the peer's SYN would come to a port without a socket, and be refused in turn. */
+  #leaveOpen(port: number): void {
+    if (this.#request.volley.random === undefined) this.#listen(port)
   }
 
   #fireMany(count: number): void {
@@ -139,11 +142,11 @@ export class VolleySockets {
   }
 
   #listen(port: number): void {
-    if (port === 0) return
+    if (port === 0 || this.#listening.has(port)) return
     const { clock, onSocket, volley: { host, remoteHost } } = this.#request
     const stop = listenOn({
       local: { host, port }, remoteHost,
-      onSocket: socket => onSocket({ socket: socket.on('error', ignore), rttMs: undefined }),
+      onSocket: socket => onSocket({ socket: socket.on('error', ignore), rttMs: undefined, isByChance: this.#bursts.hasBegun }),
     })
     this.#listening.set(port, { sinceMs: clock.now(), stop })
   }

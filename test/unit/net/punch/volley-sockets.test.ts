@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Volley } from '../../../../src/nat/punch/volley.js'
@@ -191,21 +191,25 @@ describe('the bursts of a birthday punch', () => {
     expect(from.size).toBe(1)
   })
 
-  it('are not repeated, and end the volley when all are refused', async () => {
-    const sockets = fire({ remotePorts: [], bursts: [10], random })
-    await refusedTimes(sockets, 10)
-    await expect.poll(() => spent).toBe(1)
-    expect(sockets.isSpent).toBe(true)
+  it('are not repeated; the port they come from listens', async () => {
+    const sockets = fire({ remotePorts: [remotePort], bursts: [10], random })
+    await refusedTimes(sockets, 11)
+    clock.advance(500)
+    expect(await listens(host, port)).toBe(true)
+    connect({ host, port, localAddress: remoteHost }).on('error', () => {}).resume()
+    await expect.poll(() => arrivals.length).toBe(1)
+    expect([sockets.counts.syns, arrivals[0]?.isByChance]).toEqual([11, true])
   })
 
-  it('come from a fresh port each where no range is given, then from those that were refused', async () => {
+  it('come from a fresh port each where no range is given; a port that was refused listens', async () => {
     const from: (number | undefined)[] = []
-    const sockets = fire({ localPorts: [0], bursts: [3, 5] })
+    const sockets = fire({ localPorts: [port], bursts: [3, 5] })
     await refusedTimes(sockets, 4)
+    expect(await listens(host, port)).toBe(true)
     await serve(remotePort, ({ remotePort: came }) => from.push(came))
     clock.advance(500)
     await expect.poll(() => arrivals.length).toBe(5)
-    expect([sockets.counts.syns, new Set(from).size]).toEqual([9, 5])
+    expect([sockets.counts.syns, new Set(from).size, from.includes(port)]).toEqual([9, 5, false])
   })
 
   it('wait for their turn, and give it up when the last has had its time', async () => {
