@@ -29,13 +29,15 @@ export interface PunchResources {
   readonly birthday: 'auto' | 'off'
   /** A birthday punch of the attempt waits for those of others. */
   readonly awaitsTurn: (attemptId: string) => boolean
+  /** The peer's NAT answered its SYNs. */
+  readonly isRefused: (attemptId: string) => boolean
   /** How the last pipe between our network and that of the peer came up, which shows in what it states. */
   readonly proven: (peerId: string, peer: readonly InterfaceRecord[]) => ProvenPath | undefined
   readonly hold: () => PunchHold
 }
 
 /** Actors for `punchMachine.provide`. */
-export function createPunchActors({ clock, own, isKnown, birthday, awaitsTurn, proven, hold }: PunchResources) {
+export function createPunchActors({ clock, own, isKnown, birthday, awaitsTurn, isRefused, proven, hold }: PunchResources) {
   const ports: PortsLogic = fromCallback(({ sendBack, receive }) => {
     const held = hold()
     const stop = new AbortController()
@@ -63,7 +65,7 @@ export function createPunchActors({ clock, own, isKnown, birthday, awaitsTurn, p
     const isFree = input.role === 'initiator' || isKnown(input.peerId)
     const plan = planVolleys({
       role: input.role, mine: input.sites, theirs: input.peer, own: own(), isSameMachine: input.isSameMachine, mayDialPrivate: isFree,
-      birthday: birthday === 'off' ? 'off' : isFree ? 'full' : 'small', round: input.round,
+      birthday: birthday === 'off' ? 'off' : !isFree ? 'small' : isRefused(input.attemptId) ? 'refused' : 'full', round: input.round,
       // if it has led nowhere, all is tried as ever
       proven: input.planned.length === 0 ? proven(input.peerId, input.peer) : undefined,
     })

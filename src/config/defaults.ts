@@ -98,6 +98,10 @@ export const defaults = {
     birthdayBurst: 256,
     /** In later rounds so many at once, for the moment of a commit is exact: 95 of 100 cases each, where both NATs answer. */
     birthdaySyns: 512,
+    /** And so many where the first were refused: a refusal ends an opening, so that no NAT has more of them at once, but fewer SYNs of the peer's meet one. */
+    birthdayRefusedSyns: 1_024,
+    /** So many refusals tell that the peer's NAT answers. */
+    birthdayRefusals: 128,
     /** In the mean some 500 SYNs a second: routers of homes track some thousand new connections a second. */
     burstEveryMs: 500,
     /** So many SYNs leave in one go: 5 to 10 ms of the processor's. */

@@ -18,6 +18,8 @@ export class BirthdayTurns {
   readonly #waiting: Turn[] = []
   /** Of the running turn. */
   readonly #users = new Set<Turn>()
+  /** Of the latest key that had one. */
+  #refusals: { readonly key: string; readonly count: number } | undefined
   #startedAtMs = 0
   /** Of the latest turn; it may go on at once. */
   #latest: string | undefined
@@ -44,6 +46,16 @@ export class BirthdayTurns {
   /** Whether something of that key waits for its turn. */
   isWaiting(key: string): boolean {
     return this.#waiting.some(turn => turn.key === key)
+  }
+
+  /** A SYN of that key was refused. */
+  noteRefusal(key: string): void {
+    this.#refusals = { key, count: this.#refusals?.key === key ? this.#refusals.count + 1 : 1 }
+  }
+
+  /** Whether the NAT of that key's peer answers strangers, as far as its turn has told. */
+  isRefused(key: string): boolean {
+    return this.#refusals?.key === key && this.#refusals.count >= birthdayRefusals
   }
 
   /** Turns that run, and how many may. */
@@ -82,4 +94,4 @@ export class BirthdayTurns {
   }
 }
 
-const { burstEveryMs } = defaults.punch
+const { birthdayRefusals, burstEveryMs } = defaults.punch

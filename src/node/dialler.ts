@@ -81,7 +81,7 @@ export class Dialler {
     const limitMs = this.#isForStranger(peerId, role) ? defaults.budget.strangerDialMs : Number.POSITIVE_INFINITY
     const punch = {
       ...request, volley, timeoutMs: Math.min(timeoutMs, limitMs), maySend: () => mayDial(volley.remoteHost),
-      takeTurn: (begin: () => void) => budget.birthdays.enter(attemptId, begin),
+      takeTurn: (begin: () => void) => budget.birthdays.enter(attemptId, begin), onRefusal: () => budget.birthdays.noteRefusal(attemptId),
     }
     return new PunchChannel(role === 'initiator' ? { ...punch, openAhead } : punch, securer, clock, Math.random)
   }

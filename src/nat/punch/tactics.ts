@@ -8,14 +8,15 @@ import { letsAnyPortIn, mobility, pairOutcome, type NatTraits } from '../nat-com
 import { portsAround } from './aim.js'
 import type { PunchMethod, PunchSite, Volley } from './volley.js'
 
-const { birthdayBurst, birthdaySmall, birthdaySyns, blockPorts, listenLeadMs, listenQuietMs, maxBlock } = defaults.punch
+const { birthdayBurst, birthdayRefusedSyns, birthdaySmall, birthdaySyns, blockPorts, listenLeadMs, listenQuietMs, maxBlock } = defaults.punch
 
-/** How much a birthday punch may cost; `off`: as if there were none. */
-export type BirthdayBudget = 'full' | 'small' | 'off'
+/** How much a birthday punch may cost; `refused`: the peer's NAT answered what the attempt has sent so far; `off`: as if there were none. */
+export type BirthdayBudget = 'full' | 'refused' | 'small' | 'off'
 
 /** SYNs of each burst, in the first round and in later ones. */
 const birthdays: Readonly<Record<BirthdayBudget, readonly [first: readonly number[], later: readonly number[]]>> = {
   full: [[birthdayBurst, birthdayBurst], [birthdaySyns]],
+  refused: [[birthdayBurst, birthdayBurst], [birthdayRefusedSyns]],
   small: [[birthdaySmall], []],
   off: [[], []],
 }

@@ -20,6 +20,7 @@ export interface PunchRequest extends Omit<OutgoingRequest, 'remote' | 'bind'> {
   readonly maySend: () => boolean
   /** Calls back when the bursts of a birthday punch may leave; returns what gives that up. */
   readonly takeTurn: VolleyRequest['takeTurn']
+  readonly onRefusal: VolleyRequest['onRefusal']
 }
 
 const { maxSecuring, maxWaiting } = defaults.punch
@@ -47,7 +48,7 @@ export class PunchChannel implements ChannelInProgress {
   #failure: Failure | undefined
 
   constructor(request: PunchRequest, securer: Securer, clock: Clock, random: () => number) {
-    const { volley, timeoutMs, maySend, takeTurn } = request
+    const { volley, timeoutMs, maySend, takeTurn, onRefusal } = request
     const [port = 0] = volley.localPorts
     this.startedAtMs = clock.now()
     this.#request = request
@@ -55,7 +56,7 @@ export class PunchChannel implements ChannelInProgress {
     this.#clock = clock
     this.#local = port === 0 ? volley.host : formatEndpoint({ host: volley.host, port })
     this.#cancelTimeout = clock.after(timeoutMs, () => this.#expire())
-    this.#volley = new VolleySockets({ volley, clock, random, maySend, takeTurn, isSecuring: () => this.#securing > 0, onSocket: arrival => this.#take(arrival), onSpent: () => this.#look() })
+    this.#volley = new VolleySockets({ volley, clock, random, maySend, takeTurn, onRefusal, isSecuring: () => this.#securing > 0, onSocket: arrival => this.#take(arrival), onSpent: () => this.#look() })
     this.#volley.start()
   }
 

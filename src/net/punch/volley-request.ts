@@ -22,6 +22,8 @@ export interface VolleyRequest {
   readonly maySend: () => boolean
   /** Calls back when the bursts of the volley may leave, now or later; returns what gives that up. */
   readonly takeTurn: (begin: () => void) => () => void
+  /** The peer's NAT answered a SYN of a burst. */
+  readonly onRefusal: () => void
   /** Something that came up is being looked into. */
   readonly isSecuring: () => boolean
   /** Takes a socket over; an 'error' of it is already listened to. */

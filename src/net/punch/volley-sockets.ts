@@ -123,6 +123,7 @@ export class VolleySockets {
 
   /** A NAT may keep a mapping for some seconds after a refusal: the peer's SYN would come to a port without a socket, and be refused in turn. */
   #leaveOpen(port: number): void {
+    this.#request.onRefusal()
     if (this.#request.volley.random === undefined) this.#listen(port)
   }
 

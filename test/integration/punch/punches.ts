@@ -61,7 +61,7 @@ export class Punches implements AsyncDisposable {
     const channel = new PunchChannel(
       {
         volley, peerId: identities[otherSide[role]].id, role, sessionKey: `key of the ${role}`, sessionId: 'aa'.repeat(16), attemptId: 'bb'.repeat(16),
-        timeoutMs: 10_000, maySend: () => true, takeTurn: atOnce, ...request,
+        timeoutMs: 10_000, maySend: () => true, takeTurn: atOnce, onRefusal: () => {}, ...request,
       },
       new Securer(identity), this.#clock, Math.random,
     )

@@ -11,7 +11,7 @@ import { counting, punchRecord, site } from '../../support/machines/samples.js'
 const { maxVolleys, strangerVolleys, volleyMs } = defaults.punch
 
 const resources = (fields: Partial<PunchResources> = {}): PunchResources => ({
-  clock: systemClock(), own: () => [{ interfaceName: 'eth0', family: 4, address: '10.0.0.9', cidr: '10.0.0.9/24' }], isKnown: () => true, birthday: 'auto', proven: () => undefined, awaitsTurn: () => false,
+  clock: systemClock(), own: () => [{ interfaceName: 'eth0', family: 4, address: '10.0.0.9', cidr: '10.0.0.9/24' }], isKnown: () => true, birthday: 'auto', proven: () => undefined, awaitsTurn: () => false, isRefused: () => false,
   hold: () => ({ gather: () => [], release: () => {} }), ...fields,
 })
 
@@ -134,6 +134,7 @@ describe('taking aim', () => {
     expect(first.volleys).toMatchObject([{ candidate: { method: 'birthday' }, volley: { bursts: [255, 256] } }])
     expect((await aim({ peer: drawing, planned: first.keys })).volleys).toEqual([])
     expect((await aim({ peer: drawing, round: 1, planned: first.keys })).volleys).toMatchObject([{ volley: { bursts: [511] } }])
+    expect((await aim({ peer: drawing, round: 1, planned: first.keys }, { isRefused: () => true })).volleys).toMatchObject([{ volley: { bursts: [1_023] } }])
   })
 
   it('fires no second birthday punch of an attempt whose first one waits for others', async () => {

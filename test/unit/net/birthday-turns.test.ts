@@ -75,6 +75,15 @@ describe('birthday punches of a node', () => {
     expect(begun).toEqual(['a', 'again', 'b'])
   })
 
+  it('tell whether the NAT of the peer answers', () => {
+    for (let count = 0; count < 127; count += 1) turns.noteRefusal('a')
+    expect(turns.isRefused('a')).toBe(false)
+    turns.noteRefusal('a')
+    expect([turns.isRefused('a'), turns.isRefused('b')]).toEqual([true, false])
+    turns.noteRefusal('b')
+    expect(turns.isRefused('a')).toBe(false)
+  })
+
   it('that give up are left out, and leave no timer', () => {
     const leave = [enter('a'), enter('b'), enter('c')]
     leave[1]?.()

@@ -166,6 +166,7 @@ describe('what the two sides do', () => {
 
   it('is as many at one moment in later rounds', () => {
     expect(meet('port', 'random', { round: 1 })).toEqual({ ours: ['birthday 4000 -> 40000, 511 to 1024-65535'], theirs: ['birthday 0 -> 30000, 511 from fresh ports'] })
+    expect(meet('port', 'random', { round: 1, birthday: 'refused' }).ours).toEqual(['birthday 4000 -> 40000, 1023 to 1024-65535'])
   })
 
   it('tries first whether a filter that nobody knows asks for the port at all', () => {
