@@ -82,10 +82,13 @@ export class Dialler {
   /** Its SYNs are counted one by one. */
   #fire(request: OutgoingRequest, volley: Volley): PunchChannel {
     const { peerId, role, attemptId, timeoutMs } = request
-    const { securer, clock, openAhead } = this.#options
+    const { securer, clock, budget, openAhead } = this.#options
     const mayDial = this.synAllowance(peerId, role, attemptId)
     const limitMs = this.#isForStranger(peerId, role) ? defaults.budget.strangerDialMs : Number.POSITIVE_INFINITY
-    const punch = { ...request, volley, timeoutMs: Math.min(timeoutMs, limitMs), maySend: () => mayDial(volley.remoteHost) }
+    const punch = {
+      ...request, volley, timeoutMs: Math.min(timeoutMs, limitMs), maySend: () => mayDial(volley.remoteHost),
+      takeTurn: (begin: () => void) => budget.birthdays.enter(attemptId, begin), onRefusal: () => budget.birthdays.noteRefusal(attemptId),
+    }
     return new PunchChannel(role === 'initiator' ? { ...punch, openAhead } : punch, securer, clock, Math.random)
   }
 

@@ -85,7 +85,7 @@ function provideAttempt(parts: MachineParts): typeof attemptMachine {
     ...createDialActors({ clock, own, awaitInbound, isKnown, strangerDials: budget.strangerDialsPerOffer, maxCandidates: defaults.dial.maxCandidates, timeoutMs: defaults.dial.timeoutMs }),
     candidate,
   }
-  const punchActors = { ...createPunchActors({ clock, own, isKnown, birthday, proven, hold }), candidate }
+  const punchActors = { ...createPunchActors({ clock, own, isKnown, birthday, proven, hold, awaitsTurn: attemptId => budget.birthdays.isWaiting(attemptId), isRefused: attemptId => budget.birthdays.isRefused(attemptId) }), candidate }
   const relayActors = { ...createRelayActors({ clock, own, isKnown, holdRelays }), candidate }
   const { actors, actions } = createAttemptActors({
     resolve,
