@@ -48,27 +48,33 @@ export interface Stage {
 const requestLimitMs = 60_000
 /** With more on two cores their enumerations wait for the processor and learn less. */
 const nodesAtOnce = 2
-const sourceUrl = new URL('../../src/index.ts', import.meta.url).href
+export const sourceUrl = new URL('../../src/index.ts', import.meta.url).href
 const program = fileURLToPath(new URL('./punch-node.process.ts', import.meta.url))
 
 /** `isSource`: nodes run what is in src/ now, not what was built. */
 export async function startStage(spec: LabSpec, { isSource = false }: { readonly isSource?: boolean } = {}): Promise<Stage> {
   if (!isSource) requireBuild()
+  const { lab, mqtt, stun, close } = await startInternet(spec)
+  const inTurn = queue(nodesAtOnce)
+  return {
+    lab,
+    startNode: (host, variant = {}) => inTurn(() => startNode(host, isSource ? sourceUrl : libraryUrl, { mqtt, stun, seed: seedOf(lab, host) }, variant)),
+    close,
+  }
+}
+
+/** The lab of a stage and what its nodes are told of; whoever started it closes it. */
+export async function startInternet(spec: LabSpec): Promise<{ readonly lab: Lab; readonly mqtt: readonly string[]; readonly stun: readonly string[]; close(): Promise<void> }> {
   const servers = { broker: siteBehind('none', { uplinkDelayMs: brokerDelayMs }), stun: stunSite, stun2: stunSite }
   const lab = await startLab({ ...spec, sites: { ...servers, ...spec.sites } })
   try {
     const [broker, stun, stun2] = [lab.sites['broker'], lab.sites['stun'], lab.sites['stun2']] as [Site, Site, Site]
     const [mosquitto, ...stuns] = await Promise.all([startMosquitto({ on: broker }), ...[stun, stun2].map(startStun)])
-    const settings = { mqtt: [mosquitto.url], stun: stuns.flat() }
-    const inTurn = queue(nodesAtOnce)
-    return {
-      lab,
-      startNode: (host, variant = {}) => inTurn(() => startNode(host, isSource ? sourceUrl : libraryUrl, { ...settings, seed: seedOf(lab, host) }, variant)),
-      async close() {
-        await mosquitto.close()
-        await lab.close()
-      },
+    const close = async (): Promise<void> => {
+      await mosquitto.close()
+      await lab.close()
     }
+    return { lab, mqtt: [mosquitto.url], stun: stuns.flat(), close }
   } catch (error) {
     await lab.close()
     throw error
@@ -84,7 +90,7 @@ async function startStun(site: Site): Promise<readonly string[]> {
   return [`${ipv4}:3478`, ...(ipv6 === undefined ? [] : [`[${ipv6}]:3478`])]
 }
 
-const seedOf = ({ seed }: Lab, { name }: Host): string => createHash('sha256').update(`${seed} ${name}`).digest('hex')
+export const seedOf = ({ seed }: Lab, { name }: Host): string => createHash('sha256').update(`${seed} ${name}`).digest('hex')
 
 async function startNode(host: Host, library: string, settings: NodeSettings, { clockOffsetMs = 0, ...variant }: NodeVariant): Promise<StageNode> {
   const startedAtMs = performance.now()

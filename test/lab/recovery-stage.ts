@@ -1,0 +1,106 @@
+import { fileURLToPath } from 'node:url'
+import { createRequester } from '../../bench/support/requests.js'
+import type { Host, Lab, LabSpec } from '../support/lab/index.js'
+import { now, type Carried, type Look, type Silence } from './load.js'
+import { seedOf, sourceUrl, startInternet } from './punch-stage.js'
+import type { Holding, RecoveryDial, RecoveryNodeMethods, RecoveryNodeSettings } from './recovery-node.process.js'
+
+/** A node on a host of the lab, in a process of its own, whose pipes are busy. */
+export interface BusyNode {
+  readonly host: Host
+  readonly pid: number
+  address(): Promise<string>
+  dial(dial: RecoveryDial): Promise<string>
+  look(session: string, sinceMs?: number): Promise<Look | undefined>
+  finish(session: string): Promise<Carried>
+  repath(session: string, strategies: readonly string[]): ReturnType<RecoveryNodeMethods['repath']>
+  held(): Promise<Holding>
+  /** As a crash does. */
+  kill(): Promise<void>
+}
+
+export type NodeExtras = Partial<Pick<RecoveryNodeSettings, 'listenPort' | 'suspendMs' | 'bytesPerS'>>
+
+/** A lab with a Mosquitto and STUN servers for busy nodes. Whoever started it closes it. */
+export interface BusyStage {
+  readonly lab: Lab
+  startNode(host: Host, extras?: NodeExtras): Promise<BusyNode>
+  close(): Promise<void>
+}
+
+const program = fileURLToPath(new URL('./recovery-node.process.ts', import.meta.url))
+/** Behind every limit of what it asks for. */
+const requestLimitMs = 90_000
+
+export async function startBusyStage(spec: LabSpec): Promise<BusyStage> {
+  const { lab, mqtt, stun, close } = await startInternet(spec)
+  return { lab, startNode: (host, extras = {}) => startNode(host, { mqtt, stun, seed: seedOf(lab, host), ...extras }), close }
+}
+
+async function startNode(host: Host, settings: RecoveryNodeSettings): Promise<BusyNode> {
+  const child = host.spawn(process.execPath, ['--expose-gc', '--import', 'tsx', program, sourceUrl], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const request = createRequester(child, host.name, requestLimitMs)
+  await request('start', settings)
+  return {
+    host,
+    pid: child.pid ?? 0,
+    address: () => request('address') as Promise<string>,
+    dial: dial => request('dial', dial) as Promise<string>,
+    look: (session, sinceMs = 0) => request('look', { session, sinceMs }) as Promise<Look | undefined>,
+    finish: session => request('finish', session) as Promise<Carried>,
+    repath: (session, strategies) => request('repath', { session, strategies }) as ReturnType<RecoveryNodeMethods['repath']>,
+    held: () => request('held') as Promise<Holding>,
+    kill: () => new Promise(resolve => {
+      child.once('exit', () => resolve())
+      child.kill('SIGKILL')
+    }),
+  }
+}
+
+/** A pipe between two busy nodes. */
+export interface BusyPipe {
+  readonly session: string
+  /** Initiator first. */
+  readonly ends: readonly [BusyNode, BusyNode]
+}
+
+/** Opens a pipe and waits until bytes arrive at both ends. */
+export async function openPipe(initiator: BusyNode, responder: BusyNode, strategies: readonly string[]): Promise<BusyPipe> {
+  const session = await initiator.dial({ address: await responder.address(), strategies })
+  const pipe: BusyPipe = { session, ends: [initiator, responder] }
+  await untilFlowing(pipe, now(), 100)
+  return pipe
+}
+
+const pollMs = 50
+/** Beyond what a pipe may be suspended. */
+const flowLimitMs = 75_000
+/** What counts as flowing: no longer silence. */
+const pauseMs = 400
+
+/**
+ * Resolves when bytes have arrived at both ends for `forMs`, beginning after that moment, without a longer pause; to how
+ * each end looks then. Rejects when the pipe breaks before, or after 75 s.
+ */
+export async function untilFlowing({ session, ends }: BusyPipe, sinceMs: number, forMs: number): Promise<readonly [Look, Look]> {
+  const limitMs = now() + flowLimitMs
+  for (;;) {
+    const looks = await Promise.all(ends.map(end => end.look(session, sinceMs)))
+    const broken = looks.find(look => look?.error !== undefined)
+    if (broken !== undefined) throw new Error(`the pipe broke: ${JSON.stringify(looks.map(look => look?.error ?? look?.state))}`)
+    if (looks.every(look => look !== undefined && isFlowing(look, sinceMs, forMs))) return looks as unknown as readonly [Look, Look]
+    if (now() > limitMs) throw new Error(`no bytes for ${flowLimitMs} ms: ${JSON.stringify(looks.map(look => ({ ...look, silences: look?.silences.slice(-3) })))}`)
+    await new Promise(resolve => setTimeout(resolve, pollMs))
+  }
+}
+
+/** The last long silence ended, or the moment was, at least `forMs` ago. */
+function isFlowing({ state, silences }: Look, sinceMs: number, forMs: number): boolean {
+  const quietUntil = Math.max(sinceMs, ...silences.filter(({ fromMs, toMs }) => toMs - fromMs > pauseMs).map(({ toMs }) => toMs))
+  const nowMs = silences.at(-1)?.toMs ?? 0
+  return state === 'connected' && nowMs - quietUntil >= forMs
+}
+
+/** How long an end waited for bytes after that moment, at most. */
+export const longestAfter = (silences: readonly Silence[], sinceMs: number): number =>
+  Math.max(0, ...silences.map(({ fromMs, toMs }) => toMs - Math.max(fromMs, sinceMs)))
