@@ -1,4 +1,5 @@
 import { defaults } from '../../config/defaults.js'
+import type { Clock } from '../../net/clock.js'
 import { SendBuffer } from './send-buffer.js'
 import type { Link } from './links.js'
 
@@ -12,6 +13,7 @@ export interface OutboundUser {
 
 /** The sending half of a session: framed within the peer's credit, kept until acknowledged, ended by an acknowledged FIN. */
 export class Outbound {
+  readonly #clock: Clock
   readonly #user: OutboundUser
   readonly #buffer = new SendBuffer()
   #peerMaxOffset = 0
@@ -20,8 +22,12 @@ export class Outbound {
   #finAcknowledged = false
   readonly #endWaiters: (() => void)[] = []
   #isFlushScheduled = false
+  /** Bytes before this offset were given to the channel before, and may still come by it. */
+  #oldEnd = 0
+  #cancelRepeat: (() => void) | undefined
 
-  constructor(user: OutboundUser) {
+  constructor(clock: Clock, user: OutboundUser) {
+    this.#clock = clock
     this.#user = user
   }
 
@@ -74,12 +80,31 @@ export class Outbound {
     link.sent = this.#buffer.framed
   }
 
-  /** Sends on a new channel from where the peer says it is. */
-  resume(link: Link, peerReceived: number): void {
-    for (const frames of this.#buffer.resend(Math.max(peerReceived, link.sent))) link.channel.write(frames)
+  /**
+   * Sends on a new channel from where the peer says it is. While the channel before still works, what it was given is
+   * left to it, for a new connection begins slowly and would hold back what comes next; what is not acknowledged after
+   * a while is sent again.
+   */
+  resume(link: Link, peerReceived: number, old: Link | undefined): void {
+    this.#cancelRepeat?.()
+    const isLeftToOld = old !== undefined && this.#buffer.acknowledged >= this.#oldEnd && link.sent === 0
+    if (isLeftToOld) this.#leaveTo(link)
+    else this.#resend(link, Math.max(peerReceived, link.sent))
     link.sent = this.#buffer.framed
     if (this.#finSent && !this.#finAcknowledged) link.channel.send({ type: 'fin', offset: this.#buffer.framed })
     this.flush()
+  }
+
+  #leaveTo(link: Link): void {
+    const end = (this.#oldEnd = this.#buffer.framed)
+    const { repeatMinMs, repeatRttFactor } = defaults.move
+    this.#cancelRepeat = this.#clock.after(Math.max(repeatMinMs, repeatRttFactor * link.channel.rttMs), () => {
+      if (this.#user.link() === link) this.#resend(link, this.#buffer.acknowledged, end)
+    })
+  }
+
+  #resend(link: Link, from: number, end?: number): void {
+    for (const frames of this.#buffer.resend(from, end)) link.channel.write(frames)
   }
 
   /** Takes an ACK; false when it acknowledges what was never sent. */
@@ -100,7 +125,7 @@ export class Outbound {
     if (link === undefined) return
     while (!link.isBlocked && this.#user.link() === link) {
       const limit = Math.min(this.#peerMaxOffset, this.#buffer.acknowledged + defaults.session.maxWindow)
-      const batch = this.#buffer.take(Math.min(limit - this.#buffer.framed, maxBatchBytes))
+      const batch = this.#buffer.take(Math.min(limit - this.#buffer.framed, link.batchBytes))
       if (batch === undefined) break
       link.sent = this.#buffer.framed
       const isReady = link.channel.write(batch)
@@ -115,8 +140,14 @@ export class Outbound {
     this.#user.onSent()
   }
 
+  /** Ends the timer. */
+  stop(): void {
+    this.#cancelRepeat?.()
+  }
+
   /** No byte will move any more: writers that still wait get `error`; who waits for the end is told when `isWhole`. */
   close(error: Error, isWhole: boolean): void {
+    this.stop()
     for (const done of this.#buffer.drop()) done(error)
     if (isWhole) this.#callEndWaiters()
     this.#endWaiters.length = 0
@@ -136,8 +167,6 @@ export class Outbound {
   }
 }
 
-/** Framed and written in one go; larger batches only cost memory. */
-const maxBatchBytes = 256 * 1_024
 /** What may wait in the socket before writers are held back: small writes go on. */
 const minPendingBytes = 32 * 1_024
 /** Below this, writes of one turn of the event loop are framed together. */
