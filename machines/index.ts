@@ -8,6 +8,7 @@ import { natProbeMachine } from './nat-probe/nat-probe.machine.js'
 import { nodeMachine } from './node/node.machine.js'
 import { pipeSessionMachine } from './pipe-session/pipe-session.machine.js'
 import { punchMachine } from './punch/punch.machine.js'
+import { relayMachine } from './relay/relay.machine.js'
 import { reverseMachine } from './reverse/reverse.machine.js'
 import { searchMachine } from './search/search.machine.js'
 import { signallingMachine } from './signalling/signalling.machine.js'
@@ -20,6 +21,7 @@ export const machines: Readonly<Record<string, AnyStateMachine>> = {
   direct: directMachine,
   reverse: reverseMachine,
   punch: punchMachine,
+  relay: relayMachine,
   candidate: candidateMachine,
   search: searchMachine,
   signalling: signallingMachine,

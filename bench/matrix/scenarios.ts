@@ -44,7 +44,10 @@ const sequential = pairs(
   ['symmetric-sequential', 'masquerade'], ['symmetric-sequential', 'symmetric-sequential'], ['symmetric-sequential-2', 'symmetric-backwards'], ['symmetric-backwards-5', 'port-restricted'],
   ['address-dependent-sequential', 'symmetric-sequential'], ['symmetric-sequential-rst', 'masquerade-rst'], ['symmetric-per-port', 'masquerade'], ['symmetric-preserving', 'symmetric-sequential'],
 )
-const random = pairs(['symmetric', 'masquerade'], ['random', 'port-restricted'], ['symmetric-rst', 'masquerade'], ['random', 'masquerade-rst'], ['symmetric-rst', 'port-restricted-rst'], ['carrier-symmetric', 'masquerade'], ['address-dependent', 'port-restricted'])
+const random = pairs(
+  ['symmetric', 'masquerade'], ['random', 'port-restricted'], ['symmetric-rst', 'masquerade'], ['random', 'masquerade-rst'], ['symmetric-rst', 'port-restricted-rst'], ['carrier-symmetric', 'masquerade'],
+  ['address-dependent', 'port-restricted'], ['symmetric-rst', 'masquerade-rst'], ['symmetric-rst', 'masquerade-icmp'], ['random-rst', 'masquerade-rst'], ['symmetric-restricted', 'fragile-rst'],
+)
 const perDestination = pairs(['symmetric', 'open'], ['random', 'restricted'], ['symmetric', 'carrier'], ['address-dependent', 'cone'], ['symmetric-sequential', 'restricted'], ['random', 'open'])
 const busy = ([['symmetric-sequential', 'masquerade'], ['symmetric-sequential', 'symmetric-sequential-2'], ['symmetric-backwards', 'masquerade'], ['symmetric-backwards-5', 'symmetric-backwards-5'], ['address-dependent-sequential', 'masquerade']] as const)
   .map(([one, other]) => [busyKind(one, 5), other === 'masquerade' ? kindOf(other) : busyKind(other, 5)] as const)

@@ -2,9 +2,7 @@ import { fromCallback, fromPromise } from 'xstate'
 import { Subject, type Observable } from 'rxjs'
 import { toFailure } from '../../src/errors/index.js'
 import type { OpenEvent } from '../../src/streams/session/types.js'
-import type { InterfaceRecord } from '../../src/protocol/interface-record.js'
-import type { AnswerLogic, AttemptEvent, AttemptReason, ExchangeLogic, OfferRequest, OpenChannelLogic, PeerTarget, PunchLetter, ResolvePeerLogic } from './attempt.types.js'
-import type { Strategy } from '../strategies.js'
+import type { AnswerLogic, AnswerRequest, AttemptEvent, AttemptReason, ExchangeLogic, OfferRequest, OpenChannelLogic, PeerTarget, PunchLetter, ResolvePeerLogic } from './attempt.types.js'
 
 /** What the attempt's actors work with. Streams end their work when unsubscribed. */
 export interface AttemptResources {
@@ -12,7 +10,7 @@ export interface AttemptResources {
   readonly resolve: (sessionKey: string, signal: AbortSignal) => Promise<PeerTarget>
   /** `letters$`: what the peer is told after the offer. */
   readonly offer$: (request: OfferRequest, letters$: Observable<PunchLetter>) => Observable<AttemptEvent>
-  readonly answer$: (offerId: string, strategies: readonly Strategy[], punch: readonly InterfaceRecord[], letters$: Observable<PunchLetter>) => Observable<AttemptEvent>
+  readonly answer$: (request: AnswerRequest, letters$: Observable<PunchLetter>) => Observable<AttemptEvent>
   readonly open$: (sessionKey: string, channelId: string, reason: AttemptReason) => Observable<OpenEvent>
   readonly endChannels: (sessionKey: string, exceptId: string | undefined) => void
 }
@@ -27,8 +25,7 @@ export function createAttemptActors({ resolve, offer$, answer$, open$, endChanne
     }
   })
   const exchange: ExchangeLogic = fromCallback(({ input, sendBack, receive }) => follow(offer$(input, received$(receive)), sendBack))
-  const answer: AnswerLogic = fromCallback(({ input: { offerId, strategies, punch }, sendBack, receive }) =>
-    follow(answer$(offerId, strategies, punch, received$(receive)), sendBack))
+  const answer: AnswerLogic = fromCallback(({ input, sendBack, receive }) => follow(answer$(input, received$(receive)), sendBack))
   const openChannel: OpenChannelLogic = fromCallback(({ input, sendBack }) => follow(open$(input.sessionKey, input.channelId, input.reason), sendBack))
   return {
     actors: { resolvePeer, exchange, answer, openChannel },

@@ -27,9 +27,11 @@ export const attemptMachine = attemptSetup.createMachine({
   on: {
     'candidate.changed': { actions: 'noteCandidate' },
     'punch.gathered': { actions: 'notePunch' },
+    'relay.gathered': { actions: 'noteRelay' },
     'attempt.cancel': { target: '.cancelled', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.failure }) } },
   },
   after: {
+    relayGrace: { actions: 'endRelayGrace' },
     attemptTimeout: { target: '.failed', actions: { type: 'noteFailure', params: { failure: timedOut } } },
   },
   states: {
@@ -68,7 +70,7 @@ export const attemptMachine = attemptSetup.createMachine({
         'channel.arrived': { actions: ['noteCandidate', 'noteReady'] },
         'strategy.exhausted': { actions: 'noteExhausted' },
         'answer.sent': { actions: 'passToPunch' },
-        'peer.updated': { actions: ['noteUpdate', 'passToPunch'] },
+        'peer.updated': { actions: ['noteUpdate', 'passToPunch', 'passToRelay'] },
         'peer.committed': { actions: 'passToPunch' },
         'xstate.error.actor.*': { actions: 'noteBroken' },
         'offer.repeated': { target: 'connecting', reenter: true, actions: 'noteRepeatedOffer' },

@@ -3,12 +3,14 @@ import type { Failure } from '../../src/errors/index.js'
 import { followsOffer } from '../strategies.js'
 import { directMachine } from '../direct/direct.machine.js'
 import { punchMachine } from '../punch/punch.machine.js'
+import { relayMachine } from '../relay/relay.machine.js'
 import { reverseMachine } from '../reverse/reverse.machine.js'
 import type { StrategyEvent } from '../shared/strategy.types.js'
 import { isDirectComingUp, markCandidate, settleCandidates, stopCandidates } from './candidates.js'
 import type {
   AnswerLogic, AttemptContext, AttemptEvent, AttemptInput, AttemptOutput, ExchangeLogic, OpenChannelLogic, PunchLetter, ResolveOutput, ResolvePeerLogic,
 } from './attempt.types.js'
+import { best, isElectable, isRelayAlone } from './preference.js'
 import { roundsOf, strategiesOf, strategyInput } from './rounds.js'
 
 /** The named parts of the attempt: what its states may ask, wait for and do. The states are in attempt.machine.ts and the two regions. */
@@ -20,7 +22,7 @@ export const attemptSetup = setup({
     output: {} as AttemptOutput,
     children: {} as { resolve: 'resolvePeer'; exchange: 'exchange'; answer: 'answer'; open: 'openChannel' },
   },
-  actors: { direct: directMachine, reverse: reverseMachine, punch: punchMachine } as {
+  actors: { direct: directMachine, reverse: reverseMachine, punch: punchMachine, relay: relayMachine } as {
     resolvePeer: ResolvePeerLogic
     exchange: ExchangeLogic
     answer: AnswerLogic
@@ -28,6 +30,7 @@ export const attemptSetup = setup({
     direct: typeof directMachine
     reverse: typeof reverseMachine
     punch: typeof punchMachine
+    relay: typeof relayMachine
   },
   guards: {
     isInitiator: ({ context }) => context.role === 'initiator',
@@ -40,10 +43,10 @@ export const attemptSetup = setup({
     /** The last pipe came up by a strategy that needs one. */
     isOfferPromising: ({ context }) => context.deferred.some(strategy => strategy === context.known?.remembered?.strategy),
     isDirectComingUp: ({ context }) => isDirectComingUp(context.candidates),
-    /** The round has no punch, or its ports are at hand. */
-    arePortsKnown: ({ context }) => context.punch !== undefined || !context.running.includes('punch'),
+    /** The ports of a punch are at hand, if there is one; and a relay is, or was asked for in vain, where nothing else is tried. */
+    isGathered: ({ context }) => (context.punch !== undefined || !context.running.includes('punch')) && (context.relay !== undefined || !isRelayAlone(context)),
     isPublished: ({ context }) => context.signalling.published,
-    hasReadyChannel: ({ context }) => context.ready.length > 0,
+    hasElectable: ({ context }) => isElectable(context),
     isExhausted: ({ context }) => context.running.length === 0 && context.deferred.length === 0 && context.ready.length === 0 && context.electing === undefined,
     hasRoundLeft: ({ context }) => context.round + 1 < roundsOf(context).length,
   },
@@ -52,6 +55,7 @@ export const attemptSetup = setup({
     offerGrace: ({ context }) => context.policy.attempt.offerGraceMs,
     offerHold: ({ context }) => context.policy.attempt.offerHoldMs,
     gatherTimeout: ({ context }) => context.policy.punch.gatherMs,
+    relayGrace: ({ context }) => context.policy.relay.graceMs,
     ackTimeout: ({ context }) => context.policy.attempt.ackTimeoutMs,
     answerTimeout: ({ context }) => context.policy.attempt.answerTimeoutMs,
     acceptTimeout: ({ context }) => {
@@ -81,7 +85,7 @@ export const attemptSetup = setup({
       const deferred = context.role === 'initiator' ? strategiesOf(context).filter(strategy => followsOffer.includes(strategy)) : []
       const running = strategiesOf(context).filter(strategy => !deferred.includes(strategy))
       for (const strategy of running) enqueue.spawnChild(strategy, { id: strategy, input: strategyInput(context, strategy) })
-      enqueue.assign({ running, deferred, punch: undefined })
+      enqueue.assign({ running, deferred, punch: undefined, punchRound: 0, relay: undefined })
     }),
     startDeferred: enqueueActions(({ context, enqueue }) => {
       const { running, deferred } = context
@@ -125,23 +129,35 @@ export const attemptSetup = setup({
     noteGaveUp: assign({ signalling: ({ context }) => ({ ...context.signalling, gaveUp: true }) }),
     passAnswerOn: enqueueActions(({ context, event, enqueue }) => {
       if (event.type !== 'exchange.answered') return
-      const answered: StrategyEvent = { type: 'peer.answered', endpoints: event.endpoints, roundTripMs: event.roundTripMs }
+      const { endpoints, roundTripMs, strategies } = event
+      const answered: StrategyEvent = { type: 'peer.answered', endpoints, roundTripMs, ...(strategies !== undefined && { strategies }) }
       for (const strategy of context.running) enqueue.sendTo(strategy, answered)
     }),
     // the punch, and what it tells the peer
-    notePunch: assign({ punch: ({ context, event }) => (event.type === 'punch.gathered' ? event.records : context.punch) }),
+    notePunch: assign(({ event }) => (event.type === 'punch.gathered' ? { punch: event.records, punchRound: event.round } : {})),
     noteUpdate: assign(({ context, event }) =>
       event.type === 'peer.updated' && context.known?.endpoints !== undefined
-        ? { known: { ...context.known, endpoints: { ...context.known.endpoints, punch: event.punch } } }
+        ? { known: { ...context.known, endpoints: { ...context.known.endpoints, punch: event.punch, relay: event.relay } } }
         : {}),
     passToPunch: enqueueActions(({ context, event, enqueue }) => {
       if (context.running.includes('punch')) enqueue.sendTo('punch', event)
     }),
-    sendUpdate: enqueueActions(({ event, enqueue }, { by }: { by: 'exchange' | 'answer' }) => {
-      if (event.type === 'punch.gathered') enqueue.sendTo(by, { type: 'update', round: event.round, records: event.records } satisfies PunchLetter)
+    sendUpdate: enqueueActions(({ context, event, enqueue }, { by }: { by: 'exchange' | 'answer' }) => {
+      if (event.type === 'punch.gathered') enqueue.sendTo(by, { type: 'update', round: event.round, records: event.records, relay: context.relay ?? [] } satisfies PunchLetter)
     }),
     sendCommit: enqueueActions(({ event, enqueue }) => {
       if (event.type === 'punch.committed') enqueue.sendTo('exchange', { type: 'commit', round: event.round, inMs: event.inMs } satisfies PunchLetter)
+    }),
+    // the relay
+    noteRelay: assign(({ event }) => (event.type === 'relay.gathered' ? { relay: event.records, relayFailure: event.failure } : {})),
+    endRelayGrace: assign({ isGraceOver: true }),
+    passToRelay: enqueueActions(({ context, event, enqueue }) => {
+      if (context.running.includes('relay')) enqueue.sendTo('relay', event)
+    }),
+    /** An update, unless the peer knows no more by it. */
+    stateRelay: enqueueActions(({ context, event, enqueue }, { by }: { by: 'exchange' | 'answer' }) => {
+      if (event.type !== 'relay.gathered' || (event.records.length === 0 && (context.relay ?? []).length === 0)) return
+      enqueue.sendTo(by, { type: 'update', round: context.punchRound, records: context.punch ?? [], relay: event.records } satisfies PunchLetter)
     }),
     tellSignallingEnded: enqueueActions(({ context, enqueue }) => {
       for (const strategy of context.running) enqueue.sendTo(strategy, { type: 'signalling.ended' } satisfies StrategyEvent)
@@ -149,8 +165,8 @@ export const attemptSetup = setup({
 
     // election
     chooseChannel: enqueueActions(({ context, enqueue }) => {
-      const [electing, ...ready] = context.ready
-      enqueue.assign({ electing, ready })
+      const electing = best(context)
+      enqueue.assign({ electing, ready: context.ready.filter(one => one !== electing) })
       for (const strategy of context.running) enqueue.sendTo(strategy, { type: 'election.started' } satisfies StrategyEvent)
     }),
     dropChannel: enqueueActions(({ context, enqueue }, { failure }: { failure: Failure }) => {

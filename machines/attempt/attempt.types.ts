@@ -4,6 +4,8 @@ import type { ClockOffset } from '../../src/nat/clock-estimate.js'
 import type { ProvenPath } from '../../src/nat/path-memory.js'
 import type { Role } from '../../src/protocol/frames.js'
 import type { InterfaceRecord } from '../../src/protocol/interface-record.js'
+import type { RelayRecord } from '../../src/protocol/relay-record.js'
+import type { StrategyName } from '../../src/protocol/strategy.js'
 import type { CandidateRecord } from '../shared/candidate.types.js'
 import type { ConnectionPolicy } from '../shared/policy.types.js'
 import type { PeerEndpoints, StrategyReport } from '../shared/strategy.types.js'
@@ -69,6 +71,14 @@ export interface AttemptContext extends AttemptInput {
   readonly deferred: readonly Strategy[]
   /** Where the peer can hit us; undefined until the punch has gathered it. */
   readonly punch: readonly InterfaceRecord[] | undefined
+  /** Of the punch that gathered it last. */
+  readonly punchRound: number
+  /** Where the peer can reach us through a relay; undefined until that is known. */
+  readonly relay: readonly RelayRecord[] | undefined
+  /** Why not. */
+  readonly relayFailure: Failure | undefined
+  /** The time is over in which a channel by relay waits for a better one. */
+  readonly isGraceOver: boolean
   readonly candidates: Readonly<Record<string, CandidateRecord>>
   readonly ready: readonly ReadyChannel[]
   readonly electing: ReadyChannel | undefined
@@ -83,13 +93,13 @@ export type AttemptEvent =
   | { readonly type: 'channel.arrived'; readonly channelId: string; readonly candidate: CandidateRecord }
   | { readonly type: 'exchange.published' }
   | { readonly type: 'exchange.acknowledged' }
-  /** `roundTripMs`: from the copy of the offer that was answered to its answer, without the time the peer had to think. */
-  | { readonly type: 'exchange.answered'; readonly endpoints: PeerEndpoints; readonly roundTripMs: number; readonly peerClock?: ClockOffset }
+  /** `strategies`: those the peer takes part in. `roundTripMs`: from the copy of the offer that was answered to its answer, without the time the peer had to think. */
+  | { readonly type: 'exchange.answered'; readonly endpoints: PeerEndpoints; readonly roundTripMs: number; readonly strategies?: readonly StrategyName[]; readonly peerClock?: ClockOffset }
   | { readonly type: 'exchange.refused'; readonly failure: Failure }
   | { readonly type: 'exchange.failed'; readonly failure: Failure }
   /** Responder: the answer left; half a round trip by both brokers is `alignMs`. */
   | { readonly type: 'answer.sent'; readonly alignMs: number }
-  | { readonly type: 'peer.updated'; readonly round: number; readonly punch: readonly InterfaceRecord[] }
+  | { readonly type: 'peer.updated'; readonly round: number; readonly punch: readonly InterfaceRecord[]; readonly relay: readonly RelayRecord[] }
   | { readonly type: 'peer.committed'; readonly round: number; readonly inMs: number }
   | { readonly type: 'open.accepted' }
   | { readonly type: 'open.pending' }
@@ -124,11 +134,13 @@ export interface OfferRequest {
   readonly brokers: readonly string[]
   /** Where we can be hit by a punch. */
   readonly punch: readonly InterfaceRecord[]
+  /** Where we can be reached through a relay. */
+  readonly relay: readonly RelayRecord[]
 }
 
-/** What a side tells the other after offer and answer: its records anew, or (initiator) the moment to fire. */
+/** What a side tells the other after offer and answer: all its records anew, or (initiator) the moment to fire. */
 export type PunchLetter =
-  | { readonly type: 'update'; readonly round: number; readonly records: readonly InterfaceRecord[] }
+  | { readonly type: 'update'; readonly round: number; readonly records: readonly InterfaceRecord[]; readonly relay: readonly RelayRecord[] }
   | { readonly type: 'commit'; readonly round: number; readonly inMs: number }
 
 /** Publishes the offer to the homes of the peer, and then what it is sent; keeps listening for what comes back until it is stopped. */
@@ -140,6 +152,8 @@ export interface AnswerRequest {
   readonly strategies: readonly Strategy[]
   /** Where we can be hit by a punch. */
   readonly punch: readonly InterfaceRecord[]
+  /** Where we can be reached through a relay. */
+  readonly relay: readonly RelayRecord[]
 }
 
 /** Answers an offer on the broker it came by, then on the others; then sends the updates it is sent, and listens like `ExchangeLogic`. */

@@ -11,8 +11,8 @@ export const electionRegion = attemptSetup.createStateConfig({
   initial: 'awaitingChannel',
   states: {
     awaitingChannel: {
-      description: 'No secured channel yet; a responder leaves the choice to the initiator.',
-      always: { guard: and(['isInitiator', 'hasReadyChannel']), target: 'electing' },
+      description: 'No secured channel yet, or one by relay while something better may come; a responder leaves the choice to the initiator.',
+      always: { guard: and(['isInitiator', 'hasElectable']), target: 'electing' },
     },
     electing: {
       description: 'OPEN was sent on the best channel.',

@@ -9,6 +9,10 @@ export const roundsOf = ({ strategies, mode, role }: AttemptInput): readonly (re
 /** The strategies of the current round. */
 export const strategiesOf = (context: AttemptContext): readonly Strategy[] => roundsOf(context)[context.round] ?? []
 
+/** What a responder can add to: a relay that neither side has leads nowhere. */
+export const takenPartIn = ({ strategies, relay, known }: AttemptContext): readonly Strategy[] =>
+  relay?.length === 0 && known?.endpoints?.relay.length === 0 ? strategies.filter(strategy => strategy !== 'relay') : strategies
+
 /** What a strategy of the round is given. */
 export function strategyInput(context: AttemptContext, strategy: Strategy): StrategyInput {
   const { role, sessionKey, sessionId, attemptId, known, policy } = context

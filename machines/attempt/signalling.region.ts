@@ -1,7 +1,7 @@
 import { and, not } from 'xstate'
 import type { Failure } from '../../src/errors/index.js'
 import { attemptSetup } from './attempt.setup.js'
-import { strategiesOf } from './rounds.js'
+import { strategiesOf, takenPartIn } from './rounds.js'
 
 const broken: Failure = { code: 'ERR_INTERNAL', message: 'signalling failed' }
 const slowBrokers: Failure = { code: 'ERR_BROKER_TIMEOUT', message: 'no broker took the offer in time' }
@@ -30,9 +30,9 @@ export const signallingRegion = attemptSetup.createStateConfig({
       after: { offerHold: 'preparing' },
     },
     preparing: {
-      description: 'Offer and answer say where a punch can hit us: its ports are waited for, mostly not at all.',
+      description: 'Offer and answer say where a punch can hit us, and where nothing else is tried a relay: they are waited for, mostly not at all.',
       entry: 'startDeferred',
-      always: [{ guard: and(['arePortsKnown', 'isInitiator']), target: 'offering' }, { guard: 'arePortsKnown', target: 'answering' }],
+      always: [{ guard: and(['isGathered', 'isInitiator']), target: 'offering' }, { guard: 'isGathered', target: 'answering' }],
       after: { gatherTimeout: [{ guard: 'isInitiator', target: 'offering' }, { target: 'answering' }] },
     },
     offering: {
@@ -41,8 +41,9 @@ export const signallingRegion = attemptSetup.createStateConfig({
         id: 'exchange',
         src: 'exchange',
         input: ({ context }) => ({
-          peerId: context.known?.peerId ?? '', sessionKey: context.sessionKey, sessionId: context.sessionId, attemptId: context.attemptId, protocol: context.protocol, established: context.reason !== 'dial',
-          strategies: strategiesOf(context), punch: context.punch ?? [], brokers: context.known?.brokers ?? [],
+          peerId: context.known?.peerId ?? '', sessionKey: context.sessionKey, sessionId: context.sessionId, attemptId: context.attemptId, protocol: context.protocol,
+          established: context.reason !== 'dial',
+          strategies: strategiesOf(context), punch: context.punch ?? [], relay: context.relay ?? [], brokers: context.known?.brokers ?? [],
         }),
         onError: { target: 'silent', actions: { type: 'noteSignallingFailure', params: { failure: broken } } },
       },
@@ -51,6 +52,7 @@ export const signallingRegion = attemptSetup.createStateConfig({
         'exchange.refused': { target: '#attempt.refused', actions: { type: 'noteFailure', params: ({ event }) => ({ failure: event.failure }) } },
         'exchange.answered': { target: '.answered', actions: ['noteAnswered', 'passAnswerOn'] },
         'punch.gathered': { actions: ['notePunch', { type: 'sendUpdate', params: { by: 'exchange' } }] },
+        'relay.gathered': { actions: [{ type: 'stateRelay', params: { by: 'exchange' } }, 'noteRelay'] },
         'punch.committed': { actions: 'sendCommit' },
       },
       initial: 'publishing',
@@ -80,10 +82,13 @@ export const signallingRegion = attemptSetup.createStateConfig({
       invoke: {
         id: 'answer',
         src: 'answer',
-        input: ({ context }) => ({ offerId: context.offerId ?? '', strategies: context.strategies, punch: context.punch ?? [] }),
+        input: ({ context }) => ({ offerId: context.offerId ?? '', strategies: takenPartIn(context), punch: context.punch ?? [], relay: context.relay ?? [] }),
         onError: { target: 'silent', actions: { type: 'noteSignallingFailure', params: { failure: broken } } },
       },
-      on: { 'punch.gathered': { actions: ['notePunch', { type: 'sendUpdate', params: { by: 'answer' } }] } },
+      on: {
+        'punch.gathered': { actions: ['notePunch', { type: 'sendUpdate', params: { by: 'answer' } }] },
+        'relay.gathered': { actions: [{ type: 'stateRelay', params: { by: 'answer' } }, 'noteRelay'] },
+      },
     },
     silent: { description: 'No answer will come.', entry: ['noteGaveUp', 'dropDeferred', 'tellSignallingEnded'] },
   },

@@ -4,6 +4,7 @@ import { ThroughlineError, toFailure } from '../../src/errors/index.js'
 import type { Volley } from '../../src/nat/punch/volley.js'
 import type { Channel } from '../../src/net/channel.js'
 import type { ChannelInProgress, ChannelStep } from '../../src/net/channel-progress.js'
+import type { RelayReach } from '../../src/nat/relay/relay-reach.js'
 import type { Clock } from '../../src/net/clock.js'
 import type { OutgoingRequest } from '../../src/net/outgoing-channel.js'
 import type { ResourceTable } from '../../src/net/resource-table.js'
@@ -16,7 +17,7 @@ export interface CandidateResources {
   readonly channels: ResourceTable<Channel>
   readonly clock: Clock
   /** Starts a channel, or finds the one that has a head start. Throws what the safety rules say against it. */
-  readonly reach: (request: OutgoingRequest & { readonly volley?: Volley }) => ChannelInProgress
+  readonly reach: (request: OutgoingRequest & { readonly volley?: Volley; readonly relay?: RelayReach }) => ChannelInProgress
   /** Takes over a channel a responder dialled: from here on it waits for the initiator's OPEN. */
   readonly serve: (channel: Channel, hello: Hello) => void
 }
@@ -43,7 +44,8 @@ export function createCandidateActors({ channels, clock, reach, serve }: Candida
       if (step.type === 'connected') return tell({ type: 'dial.connected', local: outgoing.local, startedAtMs, rttMs: step.rttMs, atMs: step.atMs, ...(step.remote !== undefined && { remote: step.remote }) })
       if (step.type === 'failed') return tell(failed(step, outgoing))
       const channelId = channels.add(step.channel, channel => channel.end())
-      tell({ type: 'secure.done', channelId, atMs: step.atMs })
+      // TCP's handshake came to the relay only
+      tell({ type: 'secure.done', channelId, atMs: step.atMs, ...(input.relay !== undefined && { rttMs: step.channel.rttMs }) })
       if (role !== 'responder') return
       channels.take(channelId)
       serve(step.channel, { ...step.hello, role: 'initiator' })

@@ -30,7 +30,7 @@ export const candidateMachine = setup({
         : {}),
     noteChannel: assign(({ context, event }) =>
       event.type === 'secure.done'
-        ? { channelId: event.channelId, record: { ...context.record, status: 'secured' as const, updatedAtMs: event.atMs } }
+        ? { channelId: event.channelId, record: { ...context.record, status: 'secured' as const, updatedAtMs: event.atMs, ...(event.rttMs !== undefined && { rttMs: event.rttMs }) } }
         : {}),
     noteFailure: assign({
       record: ({ context, event }): CandidateRecord =>
@@ -54,8 +54,8 @@ export const candidateMachine = setup({
   invoke: {
     id: 'reach',
     src: 'reachPeer',
-    input: ({ context: { candidate, volley, peerId, role, sessionKey, sessionId, attemptId, policy } }) =>
-      ({ candidate, peerId, role, sessionKey, sessionId, attemptId, timeoutMs: policy.dial.timeoutMs, ...(volley !== undefined && { volley }) }),
+    input: ({ context: { candidate, volley, relay, peerId, role, sessionKey, sessionId, attemptId, policy } }) =>
+      ({ candidate, peerId, role, sessionKey, sessionId, attemptId, timeoutMs: policy.dial.timeoutMs, ...(volley !== undefined && { volley }), ...(relay !== undefined && { relay }) }),
     onError: { target: '.failed', actions: 'noteFailure' },
   },
   initial: 'dialling',

@@ -90,7 +90,7 @@ export const connectionSetup = setup({
     passToSearch: sendTo('search', (_, { event }: { event: ForAttempt }) => event),
     passRound: sendTo('search', ({ context }, { offer }: { offer: ReceivedOffer }) => repeatedOffer(context, offer)),
     noteFound: assign(({ context }, { output }: { output: AttemptOutput }) =>
-      output.ok ? { elected: output.candidate, target: output.target, searches: 0, isPinned: context.request.reason === 'repath' && context.request.requestId !== undefined || context.isPinned } : { searches: context.searches + 1 }),
+      output.ok ? { elected: output.candidate, target: output.target, searches: 0, isPinned: context.isPinned || context.request.reason === 'repath' } : { searches: context.searches + 1 }),
     forgetSearches: assign({ searches: 0 }),
     tellFound: emit(({ context }, { output }: { output: AttemptOutput }): SearchEnded =>
       ({ type: 'search.ended', requestId: context.request.requestId, failure: output.ok ? undefined : output.failure })),

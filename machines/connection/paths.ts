@@ -15,7 +15,7 @@ export function searchInputOf(context: ConnectionContext): SearchInput {
 /** By which strategies a pipe would go better; none where that is not worth a search, or the application has chosen. */
 export function betterStrategies({ role, attempt, elected, isPinned }: ConnectionContext): readonly Strategy[] {
   if (role !== 'initiator' || isPinned || elected?.strategy !== 'relay') return []
-  return attempt.strategies.filter(strategy => (strategy as StrategyName) !== 'relay')
+  return attempt.strategies.filter(strategy => strategy !== 'relay')
 }
 
 export const upgrade = (context: ConnectionContext): PathRequest => ({ reason: 'upgrade', strategies: betterStrategies(context) })

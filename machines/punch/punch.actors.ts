@@ -27,13 +27,17 @@ export interface PunchResources {
   /** Allowed, a contact, or accepted by the application's `authorize`. */
   readonly isKnown: (peerId: string) => boolean
   readonly birthday: 'auto' | 'off'
+  /** A birthday punch of the attempt waits for those of others. */
+  readonly awaitsTurn: (attemptId: string) => boolean
+  /** The peer's NAT answered its SYNs. */
+  readonly isRefused: (attemptId: string) => boolean
   /** How the last pipe between our network and that of the peer came up, which shows in what it states. */
   readonly proven: (peerId: string, peer: readonly InterfaceRecord[]) => ProvenPath | undefined
   readonly hold: () => PunchHold
 }
 
 /** Actors for `punchMachine.provide`. */
-export function createPunchActors({ clock, own, isKnown, birthday, proven, hold }: PunchResources) {
+export function createPunchActors({ clock, own, isKnown, birthday, awaitsTurn, isRefused, proven, hold }: PunchResources) {
   const ports: PortsLogic = fromCallback(({ sendBack, receive }) => {
     const held = hold()
     const stop = new AbortController()
@@ -61,11 +65,14 @@ export function createPunchActors({ clock, own, isKnown, birthday, proven, hold 
     const isFree = input.role === 'initiator' || isKnown(input.peerId)
     const plan = planVolleys({
       role: input.role, mine: input.sites, theirs: input.peer, own: own(), isSameMachine: input.isSameMachine, mayDialPrivate: isFree,
-      birthday: birthday === 'off' ? 'off' : isFree ? 'full' : 'small',
+      birthday: birthday === 'off' ? 'off' : !isFree ? 'small' : isRefused(input.attemptId) ? 'refused' : 'full', round: input.round,
       // if it has led nowhere, all is tried as ever
       proven: input.planned.length === 0 ? proven(input.peerId, input.peer) : undefined,
     })
-    return toAim({ ...plan, volleys: plan.volleys.map(volley => behindOthers(volley, input)) }, input, clock.now(), isFree ? defaults.punch.maxVolleys : defaults.punch.strangerVolleys)
+    // one that waits need not wait twice
+    const isHeld = awaitsTurn(input.attemptId)
+    const volleys = plan.volleys.filter(({ bursts }) => bursts === undefined || !isHeld).map(volley => behindOthers(volley, input))
+    return toAim({ ...plan, volleys }, input, clock.now(), isFree ? defaults.punch.maxVolleys : defaults.punch.strangerVolleys)
   }
   const takeAim: TakeAimLogic = promptly(fromPromise(async ({ input }) => aim(input)), aim)
   return { ports, takeAim }
@@ -98,9 +105,9 @@ function behindOthers(volley: Volley, { beside, sites, peer }: AimInput): Volley
 /** Begins the key of what was left out. */
 const skipMark = 'skipped'
 
-/** The same volley is not fired twice, but for foretold and fresh ports: in a later round they have other mappings. */
+/** The same volley is not fired twice, but for foretold, fresh and random ports: in a later round they are others. */
 function keyOf({ method, host, localPorts, remoteHost, remotePorts }: Volley, round: number): string {
-  const isNewMapping = method === 'predicted' || localPorts.includes(0)
+  const isNewMapping = method === 'predicted' || method === 'birthday' || localPorts.includes(0)
   return [method, host, localPorts[0], remoteHost, remotePorts[0], ...(isNewMapping ? [round] : [])].join(' ')
 }
 

@@ -106,7 +106,7 @@ export const punchMachine = punchSetup.createMachine({
               invoke: {
                 id: 'aim',
                 src: 'takeAim',
-                input: ({ context: { role, peerId, sites, peer, isSameMachine, beside, round, planned } }) => ({ role, peerId, sites, peer, isSameMachine, beside, round, planned }),
+                input: ({ context: { role, peerId, attemptId, sites, peer, isSameMachine, beside, round, planned } }) => ({ role, peerId, attemptId, sites, peer, isSameMachine, beside, round, planned }),
                 onDone: {
                   target: 'firing',
                   actions: [{ type: 'noteAim', params: ({ event }) => ({ aim: event.output }) }, { type: 'fire', params: ({ event }) => ({ aim: event.output }) }],

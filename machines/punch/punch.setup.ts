@@ -1,5 +1,5 @@
 import { assign, enqueueActions, sendParent, sendTo, setup } from 'xstate'
-import { needsSampling } from '../../src/nat/punch/plan-volleys.js'
+import { needsManyPorts, needsSampling } from '../../src/nat/punch/plan-volleys.js'
 import { candidateMachine } from '../candidate/candidate.machine.js'
 import type { StrategyInput, StrategyOutput } from '../shared/strategy.types.js'
 import type { Aim, PortsLogic, PunchContext, PunchEvent, TakeAimLogic } from './punch.types.js'
@@ -41,7 +41,7 @@ export const punchSetup = setup({
     punchTimeout: ({ context }) => context.policy.punch.timeoutMs,
     moment: ({ context }) => context.momentMs,
     lateness: ({ context }) => context.momentMs + context.policy.punch.lateMs,
-    roundTimeout: ({ context }) => context.policy.punch.roundMs,
+    roundTimeout: ({ context: { sites, peer, policy: { punch } } }) => (needsManyPorts(sites, peer) ? punch.birthdayRoundMs : punch.roundMs),
     aimTimeout: ({ context }) => context.policy.punch.updateMs,
   },
   actions: {

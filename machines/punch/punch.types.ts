@@ -53,6 +53,7 @@ export type PortsLogic = CallbackActorLogic<PortsRequest, Pick<StrategyInput, 'p
 export interface AimInput {
   readonly role: StrategyInput['role']
   readonly peerId: string
+  readonly attemptId: string
   readonly sites: readonly PunchSite[]
   readonly peer: readonly InterfaceRecord[]
   readonly isSameMachine: boolean

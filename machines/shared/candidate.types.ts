@@ -13,6 +13,8 @@ export interface Candidate {
   readonly family: Family
   /** How a punch is to come through. */
   readonly method?: PunchMethod
+  /** Of a channel by relay: the endpoint of the relay. */
+  readonly relay?: string
   /** `''` until there is a socket that has an address. */
   readonly local: string
   readonly remote: string

@@ -8,4 +8,5 @@ export interface ConnectionPolicy {
   readonly dial: Numbers<typeof defaults.dial>
   readonly punch: Numbers<typeof defaults.punch>
   readonly recovery: Numbers<typeof defaults.recovery>
+  readonly relay: Numbers<typeof defaults.relay>
 }

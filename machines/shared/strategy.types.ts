@@ -1,5 +1,8 @@
+import type { Failure } from '../../src/errors/index.js'
 import type { Role } from '../../src/protocol/frames.js'
 import type { InterfaceRecord } from '../../src/protocol/interface-record.js'
+import type { RelayRecord } from '../../src/protocol/relay-record.js'
+import type { StrategyName } from '../../src/protocol/strategy.js'
 import type { Strategy } from '../strategies.js'
 import type { CandidateRecord } from './candidate.types.js'
 import type { ConnectionPolicy } from './policy.types.js'
@@ -9,6 +12,8 @@ export interface PeerEndpoints {
   readonly interfaces: readonly InterfaceRecord[]
   /** Where the peer can be hit by a punch; empty when unknown. */
   readonly punch: readonly InterfaceRecord[]
+  /** Where it can be reached through a relay; empty when unknown. */
+  readonly relay: readonly RelayRecord[]
   /** Proved by the machine tag: loopback and our own addresses may be dialled. */
   readonly isSameMachine: boolean
 }
@@ -33,12 +38,12 @@ export interface StrategyInput {
 
 /** What the attempt tells its strategies. */
 export type StrategyEvent =
-  /** `roundTripMs`: an offer and its answer took so long. */
-  | { readonly type: 'peer.answered'; readonly endpoints: PeerEndpoints; readonly roundTripMs: number }
+  /** `roundTripMs`: an offer and its answer took so long. `strategies`: those the peer takes part in. */
+  | { readonly type: 'peer.answered'; readonly endpoints: PeerEndpoints; readonly roundTripMs: number; readonly strategies?: readonly StrategyName[] }
   /** Responder: our answer has left; a volley that leaves so much later meets the initiator's. */
   | { readonly type: 'answer.sent'; readonly alignMs: number }
   /** The peer gathered anew: these take the place of its records. */
-  | { readonly type: 'peer.updated'; readonly round: number; readonly punch: readonly InterfaceRecord[] }
+  | { readonly type: 'peer.updated'; readonly round: number; readonly punch: readonly InterfaceRecord[]; readonly relay: readonly RelayRecord[] }
   /** The initiator named the moment at which both fire. */
   | { readonly type: 'peer.committed'; readonly round: number; readonly inMs: number }
   | { readonly type: 'signalling.ended' }
@@ -54,6 +59,8 @@ export type StrategyReport =
   | { readonly type: 'strategy.exhausted'; readonly strategy: Strategy }
   /** Records for the peer, in place of those it has. */
   | { readonly type: 'punch.gathered'; readonly round: number; readonly records: readonly InterfaceRecord[] }
+  /** Where the peer can reach us through a relay, in place of what it was told; or why nowhere. */
+  | { readonly type: 'relay.gathered'; readonly records: readonly RelayRecord[]; readonly failure?: Failure }
   /** Initiator: the moment at which both shall fire, for the peer. */
   | { readonly type: 'punch.committed'; readonly round: number; readonly inMs: number }
 

@@ -1,10 +1,9 @@
 import type { CandidateRecord } from '../../machines/shared/candidate.types.js'
 import type { Pipe, PipePath } from '../node/types.js'
 
-/** Fields of the contract that later strategies add to a path or candidate. */
+/** Fields of the contract that a later version adds to a path. */
 interface LaterFields {
   readonly relay?: string
-  readonly reason?: string
 }
 
 const outcomes = ['elected', 'lost', 'failed', 'cancelled', 'skipped'] as const
@@ -30,8 +29,8 @@ export const pipeFields = (pipe: Pipe, path: PipePath = pipe.path): Record<strin
 })
 
 /** A candidate with its outcome; undefined while it has none. `startedAtMs` is that of the attempt. */
-export function candidateFields(record: CandidateRecord & LaterFields, startedAtMs: number): Record<string, unknown> | undefined {
-  const { strategy, scope, family, local, remote, method, status, error } = record
+export function candidateFields(record: CandidateRecord, startedAtMs: number): Record<string, unknown> | undefined {
+  const { strategy, scope, family, local, remote, relay, method, status, error } = record
   if (!outcomes.some(outcome => outcome === status)) return undefined
   return {
     strategy,
@@ -39,7 +38,7 @@ export function candidateFields(record: CandidateRecord & LaterFields, startedAt
     family,
     local,
     remote,
-    ...optional({ method }),
+    ...optional({ relay, method }),
     outcome: status,
     ...optional({ code: error?.code }),
     elapsedMs: roundMs(record.updatedAtMs - startedAtMs),
@@ -47,8 +46,8 @@ export function candidateFields(record: CandidateRecord & LaterFields, startedAt
 }
 
 /** A path in a few words for people. */
-export const pathText = ({ strategy, method, scope, local, remote, rttMs }: PipePath): string =>
-  `${strategy}${method === undefined ? '' : ` (${method})`}, ${scope} path, ${local} → ${remote}, round trip ${showMs(rttMs)}`
+export const pathText = ({ strategy, method, relay, scope, local, remote, rttMs }: PipePath): string =>
+  `${strategy}${method === undefined ? '' : ` (${method})`}${relay === undefined ? '' : ` (${relay})`}, ${scope} path, ${local} → ${remote}, round trip ${showMs(rttMs)}`
 
 /** The beginning of an id, enough to recognise it. */
 export const shortId = (id: string): string => `${id.slice(0, 8)}…`

@@ -18,7 +18,7 @@ export const eventTable: readonly EventRow[] = [
   {
     event: 'candidate',
     commands: ['demo', 'connect', 'forward', 'ping'],
-    fields: ['session', 'strategy', 'scope', 'family', 'local', 'remote', 'method?', 'outcome', 'code?', 'elapsedMs'],
+    fields: ['session', 'strategy', 'scope', 'family', 'local', 'remote', 'relay?', 'method?', 'outcome', 'code?', 'elapsedMs'],
     when: 'A pair of endpoints has its outcome: elected, lost, failed, cancelled, skipped.',
   },
   { event: 'connected', commands: ['demo', 'connect', 'forward', 'ping'], fields: ['session', 'peer', 'protocol', ...path, 'elapsedMs'], when: 'The peer has accepted the pipe.' },
@@ -46,7 +46,7 @@ export const eventTable: readonly EventRow[] = [
   {
     event: 'network',
     commands: ['nat'],
-    fields: ['interfaces[] {name, family, local, external, hairpin, cgnatSuspected, tcp, udp, state, error?}', 'portMapping[]', 'brokers[] {url, state, rttMs?, failure?}', 'relays[]', 'clock {offsetMs, uncertaintyMs, source}', 'clockError?'],
+    fields: ['interfaces[] {name, family, local, external, hairpin, cgnatSuspected, tcp, udp, state, error?}', 'portMapping[]', 'brokers[] {url, state, rttMs?, failure?}', 'relays[] {server, state, family?, relayed?, mapped?, rttMs?, error?}', 'clock {offsetMs, uncertaintyMs, source}', 'clockError?'],
     when: 'What the network does. `tcp` and `udp` are {mapping, filtering, allocation, delta, range, confidence, classic, blocked}, in the words of docs/glossary.md. `external` is null where nobody told, `clock` where no time is known; true time = `Date.now()` when the process started, and the monotonic time since, + `offsetMs`.',
   },
   { event: 'infra', commands: ['demo', 'infra'], fields: ['mqtt[]', 'ws[]', 'stun[]?', 'turn[], ntp[] (infra)'], when: 'The services are up.' },

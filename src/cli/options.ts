@@ -47,6 +47,7 @@ export const optionTable: readonly OptionRow[] = [
   { flag: '--strategies', key: 'strategies', value: 'a,b', description: `Ways to try, in this order: ${strategyOrder.join(', ')}.`, default: strategyOrder.join(','), commands: every, multiple: true, env: 'THROUGHLINE_STRATEGIES' },
   { flag: '--mode', key: 'mode', value: 'race|sequence', description: 'Race the strategies, or try one after the other.', default: 'race', commands: every, env: 'THROUGHLINE_MODE' },
   { flag: '--timeout', key: 'timeoutMs', value: 'TIME', description: 'Time for a whole attempt: 30s, 500ms, 2m.', default: '30s', commands: every, env: 'THROUGHLINE_TIMEOUT' },
+  { flag: '--suspend', key: 'suspendMs', value: 'TIME', description: 'How long an open pipe whose path broke looks for another one; 0s: it fails at once.', default: '60s', commands: ['listen', 'connect', 'forward', 'ping'], env: 'THROUGHLINE_SUSPEND' },
   { flag: '--no-port-mapping', key: 'portMapping', description: 'Do not ask the router to open a port.', commands: every, env: 'THROUGHLINE_NO_PORT_MAPPING' },
   { flag: '--allow', key: 'allow', value: 'ID|any', description: 'Ids that may connect; `any` = everybody who can reach this node.', default: 'every authenticated peer, as a stranger', commands: every, multiple: true, env: 'THROUGHLINE_ALLOW' },
   { flag: '--birthday', key: 'birthday', value: 'auto|off', description: 'Whether many ports at once may be tried where NATs choose them at random.', default: 'auto', commands: every, env: 'THROUGHLINE_BIRTHDAY' },

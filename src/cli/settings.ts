@@ -16,6 +16,7 @@ export interface Settings {
   readonly portMapping?: boolean
   readonly allow?: readonly string[] | 'any'
   readonly birthday?: 'auto' | 'off'
+  readonly suspendMs?: number
   readonly strategies?: readonly Strategy[]
   readonly mode?: AttemptMode
   readonly timeoutMs?: number
@@ -37,8 +38,8 @@ export interface Settings {
 
 /** The part of the settings `createNode` takes. */
 export function nodeOptionsOf(settings: Settings): NodeOptions {
-  const { identity, name, mqtt, stun, turn, ntp, interfaces, listenPort, portMapping, allow, birthday } = settings
-  return defined({ identity, name, mqtt, stun, turn, ntp, interfaces, listenPort, portMapping, allow, birthday })
+  const { identity, name, mqtt, stun, turn, ntp, interfaces, listenPort, portMapping, allow, birthday, suspendMs } = settings
+  return defined({ identity, name, mqtt, stun, turn, ntp, interfaces, listenPort, portMapping, allow, birthday, suspendMs })
 }
 
 /** The part of the settings `dial` takes. */

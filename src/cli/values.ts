@@ -2,7 +2,7 @@ import { strategyOrder, type Strategy } from '../../machines/strategies.js'
 import { ThroughlineError, toFailure, type ErrorCode } from '../errors/index.js'
 import { parseBrokerUrl } from '../protocol/broker-url.js'
 import { decodePeerId } from '../protocol/peer-id.js'
-import { strategyNames } from '../protocol/strategy.js'
+import { parseTurnUrl } from '../protocol/turn-url.js'
 import { parseDuration } from './duration.js'
 import { isHost, parseHostPort, parsePort } from './host-port.js'
 import { redactServer } from './redact.js'
@@ -18,8 +18,6 @@ export interface Source {
 type Reader<T> = (texts: readonly string[], source: Source) => T
 type Readers = { readonly [K in keyof Settings]-?: Reader<Exclude<Settings[K], undefined>> }
 
-const turnPattern = /^turns?:[^:@\s]+:[^@\s]+@([^?@\s]+)(?:\?transport=(?:udp|tcp))?$/
-
 function fail(source: Source, what: string, code: ErrorCode = 'ERR_USAGE'): never {
   throw new ThroughlineError(source.kind === 'file' ? 'ERR_CONFIG' : code, `${source.label}: ${what}`)
 }
@@ -27,6 +25,8 @@ function fail(source: Source, what: string, code: ErrorCode = 'ERR_USAGE'): neve
 const last = (texts: readonly string[]): string => texts[texts.length - 1] ?? ''
 
 const text: Reader<string> = (texts, source) => last(texts) || fail(source, 'the value is empty')
+
+const duration: Reader<number> = (texts, source) => parseDuration(last(texts)) ?? fail(source, `"${last(texts)}" is not a time such as 30s, 500ms or 2m`)
 
 const choice =
   <T extends string>(...words: readonly T[]): Reader<T> =>
@@ -72,16 +72,13 @@ const complaint = (check: (text: string) => unknown) => (text: string): string |
   }
 }
 
-const isTurnUrl = (url: string): boolean => parseHostPort(turnPattern.exec(url)?.[1] ?? '') !== undefined
-
 const isNtpServer = (server: string): boolean => isHost(server.replace(/^\[(.+:.+)\]$/, '$1')) || parseHostPort(server) !== undefined
 
 function strategies(texts: readonly string[], source: Source): readonly Strategy[] {
   return items(texts, source).map(name => {
     const known = strategyOrder.find(strategy => strategy === name)
     if (known !== undefined) return known
-    const why = strategyNames.some(one => one === name) ? 'is not in this version' : 'is unknown'
-    return fail(source, `the strategy "${name}" ${why}; it has ${strategyOrder.join(', ')}`, 'ERR_STRATEGY_UNKNOWN')
+    return fail(source, `the strategy "${name}" is unknown; there are ${strategyOrder.join(', ')}`, 'ERR_STRATEGY_UNKNOWN')
   })
 }
 
@@ -109,7 +106,7 @@ export const readers: Readers = {
   name: text,
   mqtt: servers(complaint(parseBrokerUrl), 'ERR_BROKER_URL', /,(?=(?:mqtts?|wss?):\/\/|none$)/i),
   stun: servers(unless(server => parseHostPort(server) !== undefined, 'HOST:PORT'), 'ERR_SERVER_URL'),
-  turn: servers(unless(isTurnUrl, 'turn:USER:PASS@HOST:PORT?transport=udp|tcp'), 'ERR_SERVER_URL', /,(?=turns?:|none$)/),
+  turn: servers(complaint(parseTurnUrl), 'ERR_SERVER_URL', /,(?=turns?:|none$)/),
   ntp: servers(unless(isNtpServer, 'HOST or HOST:PORT'), 'ERR_SERVER_URL'),
   interfaces: items,
   listenPort: port,
@@ -118,7 +115,8 @@ export const readers: Readers = {
   birthday: choice('auto', 'off'),
   strategies,
   mode: choice('race', 'sequence'),
-  timeoutMs: (texts, source) => parseDuration(last(texts)) ?? fail(source, `"${last(texts)}" is not a time such as 30s, 500ms or 2m`),
+  timeoutMs: duration,
+  suspendMs: (texts, source) => (/^0(ms|s|m)?$/.test(last(texts)) ? 0 : duration(texts, source)),
   protocol,
   json: switchOn,
   report: text,

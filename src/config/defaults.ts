@@ -91,16 +91,25 @@ export const defaults = {
     blockPorts: 24,
     /** From a port of a new block its others are looked for so far, at least. */
     minReach: 512,
-    /** A birthday punch: so many ports of a side whose NAT chooses at random, */
-    birthdayPorts: 256,
-    /** and so many SYNs of the other, to as many ports: of 64,512 one is hit in 98 of 100 cases. */
-    birthdaySyns: 1_024,
-    /** Both on behalf of strangers: one in 16 cases, and nobody is flooded. */
+    /**
+     * A birthday punch: both sides send so many SYNs at one moment, one from so many ports, the other to so many, and as many after `burstEveryMs`. Two SYNs that
+     * cross meet whatever the NATs answer: by the first burst in 64 of 100 cases, by the second in 87 where both NATs answer, in 98 where none does (bench/matrix/birthday.ts).
+     */
+    birthdayBurst: 256,
+    /** In later rounds so many at once, for the moment of a commit is exact: 95 of 100 cases each, where both NATs answer. */
+    birthdaySyns: 512,
+    /** And so many where the first were refused: a refusal ends an opening, so that no NAT has more of them at once, but fewer SYNs of the peer's meet one. */
+    birthdayRefusedSyns: 1_024,
+    /** So many refusals tell that the peer's NAT answers. */
+    birthdayRefusals: 128,
+    /** In the mean some 500 SYNs a second: routers of homes track some thousand new connections a second. */
+    burstEveryMs: 500,
+    /** So many SYNs leave in one go: 5 to 10 ms of the processor's. */
+    burstBatch: 128,
+    /** From a birthday punch to the commit of the next; about a second between their moments. */
+    birthdayRoundMs: 800,
+    /** On behalf of strangers: one in 16 cases, and nobody is flooded. */
     birthdaySmall: 64,
-    /** Routers of homes track some thousand new connections a second. */
-    birthdaySynsPerSecond: 500,
-    /** Where the NAT of the many SYNs answers by RST they go first: 250 of them have left by then, which meet one of 256 ports in 63 of 100 cases; the next round has more. */
-    birthdayRefusedWaitMs: 500,
     /** SYNs of one volley that follow refusals, together, in the mean; home routers cope with as many. */
     repeatsPerSecond: 500,
     /** So many of them leave before that counts. */
@@ -117,8 +126,6 @@ export const defaults = {
     listenLeadMs: 15,
     /** A port that listens is left alone for so long: the peer's SYN is on its way, and comes in once ours has opened the filter. */
     listenQuietMs: 250,
-    /** SYNs to random ports leave in batches: a timer for each would be late. */
-    batchMs: 10,
     /** Sockets of one volley in TLS at once: one is enough unless somebody else answers. */
     maxSecuring: 4,
     /** Sockets that wait for that: others behind the peer's address may connect to a port that listens. */
@@ -133,6 +140,39 @@ export const defaults = {
     maxCommitMs: 5 * second,
     /** Updates and commits that are heard in one attempt: each round has one of each, and some that come late. */
     maxLetters: 32,
+  },
+  /** A TURN server between the two (docs/decisions/0017): the way that is left where no other leads. */
+  relay: {
+    /** A channel by relay that is ready waits so long for a better one, from the start of the attempt: a dial to the other side of the world is up by then, a punch mostly. */
+    graceMs: 500,
+    /** All servers of ours together: three that are dead and one that is slow. */
+    allocateMs: 4 * second,
+    /** One server: connecting and two round trips, with a SYN sent again. */
+    serverMs: 3 * second,
+    /** The next server is asked as well when one has not answered by then (RFC 8305 section 5 has 250 ms for one round trip; this is for two or three). */
+    serverStaggerMs: 400,
+    /** A responder asks its own servers too when the initiator's relay has not been reached by then: a SYN sent again would be there. */
+    patienceMs: 1_500,
+    /** A side without a relay waits so long for that of the other: two of its servers are dead, and a third answers. */
+    updateMs: 3 * second,
+    /** From the answer on: whoever cannot be joined hears of it in 10 s, signalling included. */
+    timeoutMs: 7 * second,
+    /** Ways tried in one attempt: four relays of the peer, by our interfaces. */
+    maxCandidates: 16,
+    /** Connects to one relayed endpoint, which the relay hangs up until the peer's permission is there, */
+    maxDials: 6,
+    /** the second so long after the first was hung up, each further one after twice the time: 1 s in all. */
+    redialMs: 40,
+    /** Peers that have connected to a relayed endpoint and wait to be taken: one is enough unless somebody else comes. */
+    maxWaiting: 4,
+    /** Addresses that may come, of one peer: what an offer can state, and an update. */
+    maxPermissions: 16,
+    /** Relayed endpoints held at once on behalf of strangers: servers have quotas. */
+    strangerHolds: 8,
+    /** A server that did not serve is asked again after this, */
+    retryMs: minute,
+    /** and one that does is, to see whether it still does. */
+    refreshMs: 10 * minute,
   },
   /** What is remembered of how pipes came up, to be tried first. */
   memory: {
@@ -242,6 +282,8 @@ export const defaults = {
     maxBrokerUrlBytes: 128,
     /** Four strategies exist; the rest is room for later ones. */
     maxStrategies: 16,
+    /** Relayed endpoints of one side: two servers, an address of each family at each. */
+    maxRelays: 4,
     /** What the length byte of OPEN can say. */
     maxProtocolBytes: 255,
     /** Peers whose checked public keys are remembered (0.1 ms each to compute, about 1 kB each to keep). */
@@ -375,6 +417,45 @@ export const defaults = {
       /** The requester has noticed by then. */
       dialBackHoldMs: second,
     },
+  },
+  /** Our allocations on relays. */
+  turn: {
+    /** Attempts of one request: without or with an old nonce, with a new one, and once more when that expired meanwhile. */
+    maxRounds: 3,
+    /** The next address of a server is dialled when one has not connected by then (RFC 8305 section 5). */
+    staggerMs: 250,
+    /** What keeps an allocation alive may take so long: the kernel repeats a lost segment three times by then. */
+    upkeepTimeoutMs: 10 * second,
+    /** Giving an allocation back: a round trip around the world and a lost packet. A server that does not hear of it forgets by itself. */
+    releaseTimeoutMs: second,
+    /** An allocation is refreshed after this share of its lifetime: two more tries would fit. */
+    refreshShare: 0.5,
+    /** Default of RFC 8656 section 3.2, where a server does not state one; longer ones are refreshed as if they were so long. */
+    lifetimeMs: 10 * minute,
+    /** A shorter one is asked again no sooner than twice a second. */
+    minLifetimeMs: second,
+    /** Permissions last 5 minutes (RFC 8656 section 9), channels 10, but with a permission. */
+    permissionRefreshMs: 4 * minute,
+    /** Below the 30 s after which the worst NATs forget a mapping. */
+    keepaliveMs: 20 * second,
+    /** Addresses that are let in, by one allocation: three interfaces of a peer per family, for a dozen of peers. */
+    maxPermissions: 64,
+    /** Channels of one allocation. */
+    maxChannels: 64,
+    /** A peer's connection waits so long to be bound (RFC 6062 section 4.6). */
+    arrivalMs: 30 * second,
+    /** Connections of peers that wait at once; the oldest is given up for a further one. */
+    maxArrivals: 16,
+    /** Connections to the server opened ahead: one for a peer that comes, one for a connect of ours. */
+    maxSpares: 2,
+    /** Servers end a connection on which nothing is bound: coturn after 60 s. */
+    spareMs: 45 * second,
+    /** What the length of a STUN message can say: datagrams come in messages. */
+    maxMessageBytes: 64 * kib + 16,
+    /** With addresses and headers still a message; networks carry 1,200 without cutting them up. */
+    maxDatagramBytes: 65_000,
+    /** Over TCP: datagrams are dropped while so much has not left, as a full queue on a link would. */
+    maxUnsentBytes: 256 * kib,
   },
   /** Finding out what the NAT does, by interface and family. At 40 ms of round trip a full enumeration has 1.5 s. */
   natProbe: {

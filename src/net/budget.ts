@@ -1,4 +1,5 @@
 import { defaults } from '../config/defaults.js'
+import { BirthdayTurns } from './birthday-turns.js'
 import type { Clock } from './clock.js'
 
 const limits = defaults.budget
@@ -14,6 +15,8 @@ export interface BudgetUse {
  * sliding window; memory is bounded by the windows' limits and `maxRemembered`.
  */
 export class Budget {
+  /** One birthday punch at a time. */
+  readonly birthdays: BirthdayTurns
   readonly #clock: Clock
   readonly #offers: number[] = []
   readonly #lookups: number[] = []
@@ -26,6 +29,7 @@ export class Budget {
 
   constructor(clock: Clock) {
     this.#clock = clock
+    this.birthdays = new BirthdayTurns(clock)
   }
 
   /** A stranger's offer wants an answer and dials: false when this second has had its share. */
@@ -71,12 +75,13 @@ export class Budget {
   }
 
   /** For `network$`. */
-  get use(): Readonly<Record<'strangerOffersPerSecond' | 'inboundAttempts' | 'strangerAttempts', BudgetUse>> {
+  get use(): Readonly<Record<'strangerOffersPerSecond' | 'inboundAttempts' | 'strangerAttempts' | 'birthdayPunches', BudgetUse>> {
     const since = this.#clock.now() - offerWindowMs
     return {
       strangerOffersPerSecond: { used: this.#offers.filter(time => time > since).length, limit: limits.strangerOffersPerSecond },
       inboundAttempts: { used: this.#attempts.known, limit: limits.knownAttempts },
       strangerAttempts: { used: this.#attempts.stranger, limit: limits.knownAttempts },
+      birthdayPunches: this.birthdays.use,
     }
   }
 }

@@ -3,7 +3,7 @@ import { Observable, Subject, type Subscriber } from 'rxjs'
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError, toFailure, type Failure } from '../errors/index.js'
 import type { PunchMethod } from '../nat/punch/volley.js'
-import { familyOf, formatEndpoint, type Family } from '../protocol/endpoint.js'
+import { familyOf, formatEndpoint, parseEndpoint, type Family } from '../protocol/endpoint.js'
 import { FrameDecoder } from '../protocol/frame-decoder.js'
 import { encodeFrame, type ControlFrame, type Frame } from '../protocol/frames.js'
 import type { StrategyName } from '../protocol/strategy.js'
@@ -18,7 +18,7 @@ export class Channel {
   /** Key of the session it was made for, as long as it is in no session's service. */
   owner: string | undefined
   /** How it came up, where its maker knows more than that one side dialled. */
-  via: { readonly strategy: StrategyName; readonly method?: PunchMethod } | undefined
+  via: { readonly strategy: StrategyName; readonly method?: PunchMethod; readonly relay?: string } | undefined
   readonly peerId: string
   readonly isTlsServer: boolean
   readonly local: string
@@ -45,14 +45,15 @@ export class Channel {
   #gathered: Buffer[] = []
   #gatheredBytes = 0
 
-  constructor({ socket, peerId, isServer, rttMs }: SecuredSocket) {
+  /** `remote`: by a relay, the relayed endpoint, where the socket itself leads to the relay. */
+  constructor({ socket, peerId, isServer, rttMs, remote }: SecuredSocket & { readonly remote?: string }) {
     this.#socket = socket
     this.peerId = peerId
     this.isTlsServer = isServer
     this.rttMs = rttMs
     this.local = endpointText(socket.localAddress, socket.localPort)
-    this.remote = endpointText(socket.remoteAddress, socket.remotePort)
-    this.family = familyOf(bareAddress(socket.remoteAddress))
+    this.remote = remote ?? endpointText(socket.remoteAddress, socket.remotePort)
+    this.family = familyOf(parseEndpoint(this.remote)?.host ?? '')
     this.frames$ = new Observable(subscriber => this.#subscribe(subscriber))
     socket.setNoDelay(true)
     socket.on('data', (chunk: Buffer) => this.#read(chunk))
@@ -148,7 +149,8 @@ export class Channel {
   }
 
   #subscribe(subscriber: Subscriber<Frame>): () => void {
-    if (this.#sink !== undefined) throw new ThroughlineError('ERR_INTERNAL', 'a channel has one reader at a time')
+    // one that has read what it wanted, from what was parked, makes room in the same turn
+    if (this.#sink !== undefined && !this.#sink.closed) throw new ThroughlineError('ERR_INTERNAL', 'a channel has one reader at a time')
     this.#sink = subscriber
     for (let frame = this.#parked.shift(); frame !== undefined; frame = this.#parked.shift()) {
       subscriber.next(frame)

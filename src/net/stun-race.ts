@@ -1,7 +1,6 @@
-import { setMaxListeners } from 'node:events'
 import { ThroughlineError } from '../errors/index.js'
 import type { Endpoint } from '../protocol/endpoint.js'
-import { bounded } from './bounded.js'
+import { race } from './race.js'
 import { connectStunTcp, type StunTcpConnection, type StunTcpRequest } from './stun-tcp-client.js'
 
 /** Which servers to ask, best first; `timeoutMs` bounds the whole race. */
@@ -12,34 +11,14 @@ export interface StunRaceRequest extends Omit<StunTcpRequest, 'server'> {
 }
 
 /** The connection by which the first answer came; the others are ended. Rejects like `connectStunTcp`, with the last failure, when nobody answers. */
-export function raceStunTcp({ servers, staggerMs, ...request }: StunRaceRequest): Promise<StunTcpConnection> {
-  const nobody = () => new ThroughlineError('ERR_STUN_TIMEOUT', `none of ${servers.length} STUN servers answered`)
-  return bounded({ ...request, what: 'asking STUN servers', onTimeout: nobody }, ({ resolve, reject }) => {
-    const stop = new AbortController()
-    // every server's connection listens
-    setMaxListeners(0, stop.signal)
-    const waiting = [...servers]
-    let running = 0
-    let timer: NodeJS.Timeout | undefined
-    const askNext = (failure: unknown) => {
-      clearTimeout(timer)
-      const server = waiting.shift()
-      if (stop.signal.aborted) return
-      if (server === undefined) return void (running === 0 && reject(failure as ThroughlineError))
-      running += 1
-      timer = setTimeout(() => askNext(nobody()), staggerMs)
-      connectStunTcp({ ...request, server, signal: stop.signal }).then(
-        connection => (stop.signal.aborted ? void connection.close() : resolve(connection)),
-        (error: unknown) => {
-          running -= 1
-          askNext(error)
-        })
-    }
-    askNext(nobody())
-    return () => {
-      clearTimeout(timer)
-      stop.abort()
-    }
+export function raceStunTcp({ servers, ...request }: StunRaceRequest): Promise<StunTcpConnection> {
+  return race({
+    ...request,
+    candidates: servers,
+    open: (server, signal) => connectStunTcp({ ...request, server, signal }),
+    drop: connection => void connection.close(),
+    what: 'asking STUN servers',
+    nobody: () => new ThroughlineError('ERR_STUN_TIMEOUT', `none of ${servers.length} STUN servers answered`),
   })
 }
 

@@ -3,12 +3,15 @@ import { defaults } from '../config/defaults.js'
 import { ThroughlineError } from '../errors/index.js'
 import { planDials, type OwnAddress } from '../nat/dial-plan.js'
 import type { Budget } from '../net/budget.js'
+import type { RelayReach } from '../nat/relay/relay-reach.js'
 import type { Volley } from '../nat/punch/volley.js'
 import type { Channel } from '../net/channel.js'
 import type { ChannelInProgress } from '../net/channel-progress.js'
 import type { Clock } from '../net/clock.js'
 import { OutgoingChannel, type OutgoingRequest } from '../net/outgoing-channel.js'
 import { PunchChannel } from '../net/punch/punch-channel.js'
+import { RelayChannel } from '../net/relay/relay-channel.js'
+import type { SharedAllocation } from '../net/relay/shared-allocation.js'
 import type { Securer } from '../net/secure.js'
 import { formatEndpoint } from '../protocol/endpoint.js'
 import type { Role } from '../protocol/frames.js'
@@ -21,6 +24,8 @@ export interface DiallerOptions {
   readonly budget: Budget
   readonly access: Access
   readonly own: () => readonly OwnAddress[]
+  /** A relay allocation of ours. */
+  readonly allocation: (id: string) => SharedAllocation | undefined
   /** Sends OPEN on a channel that needs no election. */
   readonly openAhead: (channel: Channel) => void
 }
@@ -55,7 +60,8 @@ export class Dialler {
   }
 
   /** The channel that has a head start, or a new one. The caller owns it. A dial on behalf of a stranger is short; throws ERR_BUDGET when its SYNs are used up. */
-  reach(request: OutgoingRequest & { readonly volley?: Volley }): ChannelInProgress {
+  reach(request: OutgoingRequest & { readonly volley?: Volley; readonly relay?: RelayReach }): ChannelInProgress {
+    if (request.relay !== undefined) return this.#relay(request, request.relay)
     if (request.volley !== undefined) return this.#fire(request, request.volley)
     const { sessionKey, role, peerId, attemptId, timeoutMs, remote: { host } } = request
     const ahead = this.#headStarts.get(sessionKey)
@@ -76,11 +82,27 @@ export class Dialler {
   /** Its SYNs are counted one by one. */
   #fire(request: OutgoingRequest, volley: Volley): PunchChannel {
     const { peerId, role, attemptId, timeoutMs } = request
-    const { securer, clock, openAhead } = this.#options
+    const { securer, clock, budget, openAhead } = this.#options
     const mayDial = this.synAllowance(peerId, role, attemptId)
     const limitMs = this.#isForStranger(peerId, role) ? defaults.budget.strangerDialMs : Number.POSITIVE_INFINITY
-    const punch = { ...request, volley, timeoutMs: Math.min(timeoutMs, limitMs), maySend: () => mayDial(volley.remoteHost) }
+    const punch = {
+      ...request, volley, timeoutMs: Math.min(timeoutMs, limitMs), maySend: () => mayDial(volley.remoteHost),
+      takeTurn: (begin: () => void) => budget.birthdays.enter(attemptId, begin), onRefusal: () => budget.birthdays.noteRefusal(attemptId),
+    }
     return new PunchChannel(role === 'initiator' ? { ...punch, openAhead } : punch, securer, clock, Math.random)
+  }
+
+  /** Its connects to the peer's relayed endpoint are counted one by one, also those a relay of ours makes. */
+  #relay(request: OutgoingRequest, relay: RelayReach): RelayChannel {
+    const { peerId, role, attemptId, timeoutMs, remote: { host } } = request
+    const { securer, clock, openAhead, allocation } = this.#options
+    const mayDial = this.synAllowance(peerId, role, attemptId)
+    const limitMs = relay.way !== 'await' && this.#isForStranger(peerId, role) ? defaults.budget.strangerDialMs : Number.POSITIVE_INFINITY
+    return new RelayChannel({
+      ...request, relay, timeoutMs: Math.min(timeoutMs, limitMs), maySend: () => mayDial(host),
+      allocation: relay.allocationId === undefined ? undefined : allocation(relay.allocationId),
+      ...(role === 'initiator' && { openAhead }),
+    }, securer, clock)
   }
 
   #isForStranger(peerId: string, role: Role): boolean {

@@ -1,7 +1,9 @@
 import { defaults } from '../config/defaults.js'
 import type { OwnAddress } from '../nat/dial-plan.js'
 import { ipScope } from '../nat/ip-scope.js'
+import { familyOf } from '../protocol/endpoint.js'
 import type { InterfaceRecord, NatSummary } from '../protocol/interface-record.js'
+import type { StrategyName } from '../protocol/strategy.js'
 
 /** What we tell others about where we listen (protocol 2): global addresses first; loopback only where there is nothing else. */
 export function interfaceRecords(own: readonly OwnAddress[], port: number, natAt: (address: string) => NatSummary | undefined = () => undefined): readonly InterfaceRecord[] {
@@ -13,6 +15,26 @@ export function interfaceRecords(own: readonly OwnAddress[], port: number, natAt
 export function punchPlaces(own: readonly OwnAddress[]): readonly OwnAddress[] {
   const places = stated(widest(own))
   return places.length > 0 ? places : [loopback]
+}
+
+/** What an offer, an answer or an update states as punch records, where these are what the punch gathered. */
+export type StateWhere = (strategies: readonly StrategyName[], gathered: readonly InterfaceRecord[]) => readonly InterfaceRecord[]
+
+/**
+ * Where no punch states it, a relay has to be told from which addresses we come, for its permissions (protocol 4.3): the
+ * external ones, at a port that says nothing.
+ */
+export function stateExternals(externals: readonly string[], port: number): StateWhere {
+  return (strategies, gathered) => {
+    // the ports of a punch may be on their way, and are not to be forestalled
+    const isWanted = strategies.includes('relay') && (gathered.length > 0 || !strategies.includes('punch'))
+    const added = ([4, 6] as const).flatMap(family => {
+      const stated = gathered.filter(record => record.family === family)
+      const room = stated.some(({ external }) => external !== undefined) ? 0 : Math.max(0, defaults.node.maxInterfacesPerFamily - stated.length)
+      return externals.filter(host => familyOf(host) === family).slice(0, room)
+    })
+    return isWanted ? [...gathered, ...added.map(host => ({ family: familyOf(host), external: { host, port } }))] : gathered
+  }
 }
 
 /** Where we are when there is no interface. */

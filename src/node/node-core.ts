@@ -17,12 +17,14 @@ import { machineSecret } from '../net/machine-secret.js'
 import { ResourceTable } from '../net/resource-table.js'
 import { Securer } from '../net/secure.js'
 import { newSealingKey } from '../net/sealing-key.js'
+import { allocateTcp } from '../net/turn/allocate-tcp.js'
 import { encodeAddressBytes } from '../protocol/address.js'
 import { encodeBase32 } from '../protocol/base32.js'
 import type { BrokerUrl } from '../protocol/broker-url.js'
 import { parseEndpoint } from '../protocol/endpoint.js'
 import type { InterfaceRecord } from '../protocol/interface-record.js'
 import type { Identity } from '../protocol/identity.js'
+import type { TurnUrl } from '../protocol/turn-url.js'
 import { Mailroom } from '../streams/mailroom/mailroom.js'
 import { WindowPool } from '../streams/session/window-pool.js'
 import { Access } from './access.js'
@@ -30,7 +32,7 @@ import { BrokerPool } from './broker-pool.js'
 import { Dialler } from './dialler.js'
 import { Homes } from './homes.js'
 import { InboundSockets } from './inbound-sockets.js'
-import { interfaceRecords, punchPlaces } from './local-endpoints.js'
+import { interfaceRecords, punchPlaces, stateExternals, type StateWhere } from './local-endpoints.js'
 import { NetworkWatch } from './network-watch.js'
 import { exchangeOffer$, type ExchangeOptions } from './offer-exchange.js'
 import { OfferDesk } from './offer-desk.js'
@@ -39,6 +41,8 @@ import { PathMemory } from './path-memory.js'
 import { PeerBook } from './peer-book.js'
 import { PunchPorts } from './punch-ports.js'
 import { provideConnectionMachine } from './provide-machines.js'
+import { RelayServers } from './relay-servers.js'
+import { Relays } from './relays.js'
 import { Resolver } from './resolver.js'
 import type { Handler } from './handlers.js'
 import { SessionRegistry } from './session-registry.js'
@@ -52,6 +56,7 @@ export interface NodeCoreOptions {
   /** Where what worked is kept; undefined: only in memory. */
   readonly pathsFile: string | undefined
   readonly brokers: readonly BrokerUrl[]
+  readonly turn: readonly TurnUrl[]
   readonly options: NodeOptions
   readonly handler: (protocol: string) => Handler | undefined
 }
@@ -67,6 +72,7 @@ export class NodeCore {
   readonly registry: SessionRegistry
   readonly time: TimeKeeper
   readonly network: NetworkWatch
+  readonly relayServers: RelayServers
   readonly windows = new WindowPool(defaults.session.windowPool)
   /** Our address changed, or something `network$` shows. */
   readonly changes$ = new Subject<void>()
@@ -79,6 +85,7 @@ export class NodeCore {
   readonly #inbound: InboundSockets
   readonly #resolver: Resolver
   readonly #stunServers: StunServers
+  readonly #relays: Relays
   #own: readonly OwnAddress[]
   #listener: Listener | undefined
   #lock: InboundLock | undefined
@@ -86,7 +93,7 @@ export class NodeCore {
   #stopPolling: (() => void) | undefined
   #isClosing = false
 
-  constructor({ identity, pathsFile, brokers, options, handler }: NodeCoreOptions) {
+  constructor({ identity, pathsFile, brokers, turn, options, handler }: NodeCoreOptions) {
     const { clock } = this
     const inspect = options.inspect
     this.identity = identity
@@ -105,7 +112,9 @@ export class NodeCore {
     this.time = new TimeKeeper({ clock, servers: options.ntp ?? publicServers.ntp, inspect })
     this.#stunServers = new StunServers(options.stun ?? publicServers.stun)
     this.network = new NetworkWatch({ servers: this.#stunServers, inspect })
-    merge(this.time.changes$, this.network.changes$).subscribe(() => this.changes$.next())
+    this.relayServers = new RelayServers(turn, allocateTcp, clock)
+    this.#relays = new Relays(this.relayServers, peerId => this.access.isKnown(peerId))
+    merge(this.time.changes$, this.network.changes$, this.relayServers.changes$).subscribe(() => this.changes$.next())
     this.#paths = new PathMemory({
       identity, file: pathsFile, clock, own: () => punchPlaces(this.#own).map(one => ({ ...one, external: this.network.externalAt(one.address) })),
     })
@@ -116,6 +125,7 @@ export class NodeCore {
     })
     const dialler = new Dialler({
       securer, clock, budget: this.budget, access: this.access, own: () => this.#own, openAhead: channel => openings.openAhead(channel),
+      allocation: id => this.#relays.get(id),
     })
     const allowedUnasked: OpeningsOptions['allowedUnasked'] = (peerId, protocol) =>
       (handler(protocol) === undefined ? undefined : this.access.allowedUnasked(peerId))
@@ -168,6 +178,7 @@ export class NodeCore {
     this.#poll()
     this.time.start()
     this.network.update(this.#own)
+    void this.relayServers.probe()
     return this.listenPort
   }
 
@@ -220,7 +231,7 @@ export class NodeCore {
     await Promise.all([...pipes, this.registry.idle()])
     this.homes.close()
     await this.#opening
-    await Promise.all([watched, this.#listener?.close(), this.pool.close(), this.#channels.disposeAll(), this.#paths.close()])
+    await Promise.all([watched, this.#relays.close(), this.#listener?.close(), this.pool.close(), this.#channels.disposeAll(), this.#paths.close()])
     await this.#lock?.release()
     this.changes$.complete()
   }
@@ -234,15 +245,26 @@ export class NodeCore {
     return interfaceRecords(this.#own, this.listenPort, address => this.network.tcpAt(address))
   }
 
-  #isLocal({ remote }: Channel): boolean {
+  #isLocal({ remote, via }: Channel): boolean {
+    if (via?.strategy === 'relay') return false
     const host = parseEndpoint(remote)?.host ?? ''
     return host === '::1' || host.startsWith('127.') || this.#own.some(({ address, cidr }) => address === host || isInPrefix(host, cidr))
   }
+
+  /** From where a peer's relay sees us come, as far as somebody outside has told. */
+  get #externals(): readonly string[] {
+    const seen = [...this.network.interfaces.map(({ external }) => external), ...this.relayServers.summaries.map(({ mapped }) => mapped)]
+    const ours = this.#own.map(({ address }) => address)
+    return [...new Set(seen)].filter(host => host !== null && host !== undefined).filter(host => ipScope(host) === 'external' && !ours.includes(host))
+  }
+
+  readonly #stateWhere: StateWhere = (strategies, gathered) => stateExternals(this.#externals, this.listenPort)(strategies, gathered)
 
   #openDesk(): void {
     const desk = new OfferDesk({
       pool: this.pool, mailroom: this.#mailroom, peers: this.#peers, access: this.access, budget: this.budget, clock: this.clock,
       ownInterfaces: () => this.interfaces,
+      stateWhere: this.#stateWhere,
       addressFor: withEndpoints => this.addressBytes(withEndpoints),
       onOffer: (peerId, message, received, leave) => this.registry.offer(peerId, message, received, leave),
       isForgotten: (peerId, message) => this.registry.isForgotten(peerId, message),
@@ -262,13 +284,14 @@ export class NodeCore {
   #wire(dialler: Dialler, openings: () => Openings, handler: NodeCoreOptions['handler']): ReturnType<typeof provideConnectionMachine> {
     const { clock, budget, access, pool } = this
     const exchange: ExchangeOptions = {
-      pool, mailroom: this.#mailroom, peers: this.#peers, clock, ownInterfaces: () => this.interfaces, keep: (key, kept) => this.registry.keep(key, kept),
+      pool, mailroom: this.#mailroom, peers: this.#peers, clock, ownInterfaces: () => this.interfaces, stateWhere: this.#stateWhere, keep: (key, kept) => this.registry.keep(key, kept),
     }
     return provideConnectionMachine({
       channels: this.#channels, clock, budget, access, handler,
       own: () => this.#own,
       birthday: this.#options.birthday ?? 'auto',
       proven: (peerId, records) => this.#paths.between(peerId, records),
+      holdRelays: (whose, tell) => this.#relays.hold(whose, tell),
       hold: () => new PunchPorts({ network: this.network, servers: this.#stunServers, own: () => this.#own }),
       reach: request => dialler.reach(request),
       serve: (channel, hello) => this.#inbound.serve(channel, hello),
@@ -305,6 +328,7 @@ export class NodeCore {
       this.#own = own
       this.pool.retryAll()
       this.network.update(own)
+      void this.relayServers.probe()
       this.time.networkChanged()
       this.registry.networkChanged(isOfThisMachine)
       this.changes$.next()
@@ -314,7 +338,7 @@ export class NodeCore {
 
 /** The numbers its connections wait by. */
 const policyOf = ({ suspendMs = defaults.recovery.suspendMs }: NodeOptions): ConnectionPolicy =>
-  ({ attempt: defaults.attempt, dial: defaults.dial, punch: defaults.punch, recovery: { ...defaults.recovery, suspendMs } })
+  ({ attempt: defaults.attempt, dial: defaults.dial, punch: defaults.punch, relay: defaults.relay, recovery: { ...defaults.recovery, suspendMs } })
 
 /** A link-local address means something only with its zone. */
 const bindable = ({ address, family, interfaceName }: OwnAddress): string =>

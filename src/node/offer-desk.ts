@@ -1,7 +1,7 @@
 import { Observable } from 'rxjs'
-import type { AttemptEvent, PunchLetter } from '../../machines/attempt/attempt.types.js'
+import type { AnswerRequest, AttemptEvent, PunchLetter } from '../../machines/attempt/attempt.types.js'
 import type { ReceivedOffer } from '../../machines/connection/connection.types.js'
-import { strategyOrder, type Strategy } from '../../machines/strategies.js'
+import { strategyOrder } from '../../machines/strategies.js'
 import { defaults } from '../config/defaults.js'
 import type { Failure } from '../errors/index.js'
 import type { Budget } from '../net/budget.js'
@@ -11,6 +11,7 @@ import type { LookupMessage, OfferMessage, SignalMessage } from '../protocol/sig
 import type { Delivery, Mailroom } from '../streams/mailroom/mailroom.js'
 import type { Access } from './access.js'
 import type { BrokerPool } from './broker-pool.js'
+import type { StateWhere } from './local-endpoints.js'
 import type { PeerBook } from './peer-book.js'
 
 /** What the desk works with. */
@@ -22,6 +23,8 @@ export interface OfferDeskOptions {
   readonly budget: Budget
   readonly clock: Clock
   readonly ownInterfaces: () => readonly InterfaceRecord[]
+  /** Where we can be hit by a punch; without one, for a relay, where we come from. */
+  readonly stateWhere: StateWhere
   /** Our signed address for a peer that looked us up; endpoints only for those who may have them. */
   readonly addressFor: (withEndpoints: boolean) => Uint8Array
   /** `leave` gives the place in the attempts' budget back when the attempt is over. */
@@ -58,17 +61,17 @@ export class OfferDesk {
   }
 
   /** Sends our answer on the broker of the first copy, and on the others when nobody acknowledges it; then what `letters$` says. Tells when it left, and what the peer says to it. */
-  answer$(offerId: string, strategies: readonly Strategy[], punch: readonly InterfaceRecord[], letters$: Observable<PunchLetter>): Observable<AttemptEvent> {
+  answer$({ offerId, strategies, punch, relay }: AnswerRequest, letters$: Observable<PunchLetter>): Observable<AttemptEvent> {
     return new Observable(subscriber => {
       const offer = this.#offers.get(offerId)
       if (offer === undefined) return undefined
-      const { mailroom, peers, clock, ownInterfaces } = this.#options
+      const { mailroom, peers, clock, ownInterfaces, stateWhere } = this.#options
       const { session, attempt } = offer.message
       const [firstBroker = ''] = offer.brokerIds
       const answerId = mailroom.newId()
       const send = (brokerId: string) =>
         this.#send(brokerId, offer, {
-          type: 'answer', session, attempt, strategies, interfaces: ownInterfaces(), punch, doorKey: mailroom.doorKey, machineTag: peers.ownTag,
+          type: 'answer', session, attempt, strategies, interfaces: ownInterfaces(), punch: stateWhere(strategies, punch), relay, doorKey: mailroom.doorKey, machineTag: peers.ownTag,
           brokerRttMs: this.#options.pool.rttMs(brokerId), receivedAtMs: offer.receivedAtMs, of: offerId,
         }, answerId)
       const cancel = clock.after(defaults.signalling.answerElsewhereMs, () => offer.brokerIds.slice(1).forEach(send))
@@ -82,7 +85,8 @@ export class OfferDesk {
       })
       subscription.add(cancel)
       subscription.add(letters$.subscribe(letter => {
-        if (letter.type === 'update') this.#send(firstBroker, offer, { type: 'update', of: offerId, attempt, round: letter.round, punch: letter.records })
+        if (letter.type !== 'update') return
+        this.#send(firstBroker, offer, { type: 'update', of: offerId, attempt, round: letter.round, punch: stateWhere(strategies, letter.records), relay: letter.relay })
       }))
       send(firstBroker)
       subscriber.next({ type: 'answer.sent', alignMs: this.#alignMs(firstBroker, offer) })
@@ -99,7 +103,7 @@ export class OfferDesk {
   #eventOf(message: SignalMessage, attempt: string): AttemptEvent | undefined {
     if ((message.type !== 'update' && message.type !== 'commit') || message.attempt !== attempt) return undefined
     const { round } = message
-    if (message.type === 'update') return { type: 'peer.updated', round, punch: message.punch }
+    if (message.type === 'update') return { type: 'peer.updated', round, punch: message.punch, relay: message.relay }
     const inMs = Math.max(0, message.atMs - this.#options.clock.wallNow())
     return inMs > defaults.punch.maxCommitMs ? undefined : { type: 'peer.committed', round, inMs }
   }
@@ -149,7 +153,7 @@ export class OfferDesk {
       strategies: strategyOrder.filter(strategy => message.strategies.includes(strategy)),
       target: {
         peerId: senderId, brokers: [],
-        endpoints: { interfaces: message.interfaces, punch: message.punch, isSameMachine: peers.isSameMachine(senderId, message.machineTag) },
+        endpoints: { interfaces: message.interfaces, punch: message.punch, relay: message.relay, isSameMachine: peers.isSameMachine(senderId, message.machineTag) },
       },
     }, leave)
   }

@@ -11,6 +11,7 @@ import { nodeTopic } from '../protocol/topic.js'
 import type { Delivery, Mailroom } from '../streams/mailroom/mailroom.js'
 import type { BrokerLease, BrokerPool } from './broker-pool.js'
 import { askInWaves, pause } from './broker-waves.js'
+import type { StateWhere } from './local-endpoints.js'
 import type { PeerBook } from './peer-book.js'
 
 /** What exchanging offers takes. */
@@ -20,6 +21,8 @@ export interface ExchangeOptions {
   readonly peers: PeerBook
   readonly clock: Clock
   readonly ownInterfaces: () => readonly InterfaceRecord[]
+  /** Where we can be hit by a punch; without one, for a relay, where we come from. */
+  readonly stateWhere: StateWhere
   /** Called with what ends the exchange for good: the leases outlive the attempt (the inbox serves the pipe). */
   readonly keep: (sessionKey: string, exchange: KeptExchange) => void
 }
@@ -130,9 +133,9 @@ class OfferExchange {
 
   #publish(brokerId: string, messageId: string, nonce: Uint8Array | undefined): Promise<void> {
     const { pool, mailroom, peers, clock } = this.#options
-    const { peerId, sessionId, attemptId, protocol, established, strategies, punch } = this.#request
+    const { peerId, sessionId, attemptId, protocol, established, strategies, punch, relay } = this.#request
     const offer = {
-      type: 'offer', session: sessionId, attempt: attemptId, protocol, strategies, interfaces: this.#options.ownInterfaces(), punch, inbox: mailroom.inbox,
+      type: 'offer', session: sessionId, attempt: attemptId, protocol, strategies, interfaces: this.#options.ownInterfaces(), punch: this.#options.stateWhere(strategies, punch), relay, inbox: mailroom.inbox,
       doorKey: mailroom.doorKey, machineTag: peers.ownTag, brokerRttMs: pool.rttMs(brokerId), ...(established && { established }), ...(nonce !== undefined && { nonce }),
     } as const
     this.#sentAtMs.set(`${messageId} ${brokerId}`, clock.wallNow())
@@ -186,17 +189,17 @@ class OfferExchange {
     const peerClock = sentMs === undefined ? undefined : mutualOffset({ sentMs, peerReceivedMs: answer.receivedAtMs, peerSentMs: timeMs, receivedMs })
     // stamps that no exchange can have: as if the answer had come at once
     this.#answered = { answerId, brokerId, clockOffsetMs: peerClock?.offsetMs ?? timeMs - receivedMs }
-    const endpoints = { interfaces: answer.interfaces, punch: answer.punch, isSameMachine: peers.isSameMachine(this.#request.peerId, answer.machineTag) }
+    const endpoints = { interfaces: answer.interfaces, punch: answer.punch, relay: answer.relay, isSameMachine: peers.isSameMachine(this.#request.peerId, answer.machineTag) }
     const thinkingMs = Math.max(0, timeMs - answer.receivedAtMs)
     const roundTripMs = Math.max(0, receivedMs - (sentMs ?? receivedMs) - thinkingMs)
-    this.#tell({ type: 'exchange.answered', endpoints, roundTripMs, ...(peerClock !== undefined && { peerClock }) })
+    this.#tell({ type: 'exchange.answered', endpoints, roundTripMs, strategies: answer.strategies, ...(peerClock !== undefined && { peerClock }) })
     if (this.#early !== undefined) this.#write(this.#early)
   }
 
-  #onUpdate({ attempt, round, punch }: UpdateMessage): void {
+  #onUpdate({ attempt, round, punch, relay }: UpdateMessage): void {
     if (attempt !== this.#request.attemptId || this.#updates >= defaults.punch.maxLetters) return
     this.#updates += 1
-    this.#tell({ type: 'peer.updated', round, punch })
+    this.#tell({ type: 'peer.updated', round, punch, relay })
   }
 
   /** Tells the peer by the broker of its answer. */
@@ -206,9 +209,11 @@ class OfferExchange {
       return
     }
     const { answerId: of, brokerId, clockOffsetMs } = this.#answered
-    const { attemptId: attempt } = this.#request
+    const { attemptId: attempt, strategies } = this.#request
     const { round } = letter
-    if (letter.type === 'update') return this.#send(brokerId, { type: 'update', of, attempt, round, punch: letter.records })
+    if (letter.type === 'update') {
+      return this.#send(brokerId, { type: 'update', of, attempt, round, punch: this.#options.stateWhere(strategies, letter.records), relay: letter.relay })
+    }
     this.#send(brokerId, { type: 'commit', of, attempt, round, atMs: Math.round(this.#options.clock.wallNow() + letter.inMs + clockOffsetMs) })
   }
 

@@ -184,8 +184,8 @@ export class Openings {
     const { clock, scopeOf, onProven } = this.#options
     const { role, startedAtMs } = entry.facts
     const { family, local, remote, rttMs } = channel
-    const { method } = channel.via ?? {}
-    const path: PipePath = { strategy: strategyOf(channel, role), scope: scopeOf(channel), family, local, remote, rttMs, ...(method !== undefined && { method }) }
+    const { method, relay } = channel.via ?? {}
+    const path: PipePath = { strategy: strategyOf(channel, role), scope: scopeOf(channel), family, local, remote, rttMs, ...(method !== undefined && { method }), ...(relay !== undefined && { relay }) }
     // nothing is left to elect
     entry.attemptId = undefined
     if (entry.pipe === undefined) entry.show(new SessionPipe(session, path, clock.now() - startedAtMs, request => repath(entry, request)))

@@ -64,6 +64,8 @@ export class PathMemory {
   /** Notes how a pipe came up. Who can be dialled is tried that way anyway; it is noted only where something else was remembered. */
   note(peerId: string, path: ProvenPath & Pick<PipePath, 'remote'>): void {
     if (path.strategy === 'direct' && this.#paths.size === 0) return
+    // it leads anywhere, and says nothing of the way there
+    if (path.strategy === 'relay') return
     const host = parseEndpoint(path.remote)?.host ?? ''
     const record: PathRecord = { ...pathOf(path), peerNetwork: hostMark(this.#secret, host, peerId), day: this.#today }
     for (const key of this.#keysOf(peerId)) this.#set(key, record)

@@ -12,6 +12,8 @@ import { createPunchActors, type PunchResources } from '../../machines/punch/pun
 import { punchMachine } from '../../machines/punch/punch.machine.js'
 import { createPipeSessionActors } from '../../machines/pipe-session/pipe-session.actors.js'
 import { pipeSessionMachine } from '../../machines/pipe-session/pipe-session.machine.js'
+import { createRelayActors, type RelayResources } from '../../machines/relay/relay.actors.js'
+import { relayMachine } from '../../machines/relay/relay.machine.js'
 import { reverseMachine } from '../../machines/reverse/reverse.machine.js'
 import { createSearchActors, type SearchResources } from '../../machines/search/search.actors.js'
 import { searchMachine } from '../../machines/search/search.machine.js'
@@ -26,7 +28,7 @@ import type { OfferDesk } from './offer-desk.js'
 import type { Openings } from './openings.js'
 
 /** What the machines of a connection are provided with. The registry and the desk need the machine themselves, so they come late. */
-export interface MachineParts extends CandidateResources, Pick<PunchResources, 'birthday' | 'proven' | 'hold'> {
+export interface MachineParts extends CandidateResources, Pick<PunchResources, 'birthday' | 'proven' | 'hold'>, Pick<RelayResources, 'holdRelays'> {
   readonly budget: Budget
   readonly access: Access
   readonly handler: (protocol: string) => Handler | undefined
@@ -76,18 +78,19 @@ export function provideConnectionMachine(parts: MachineParts): typeof connection
 }
 
 function provideAttempt(parts: MachineParts): typeof attemptMachine {
-  const { clock, own, access, budget, resolve, offer$, awaitInbound, birthday, proven, hold } = parts
+  const { clock, own, access, budget, resolve, offer$, awaitInbound, birthday, proven, hold, holdRelays } = parts
   const isKnown = (peerId: string) => access.isKnown(peerId)
   const candidate = candidateMachine.provide({ actors: createCandidateActors(parts) })
   const dialActors = {
     ...createDialActors({ clock, own, awaitInbound, isKnown, strangerDials: budget.strangerDialsPerOffer, maxCandidates: defaults.dial.maxCandidates, timeoutMs: defaults.dial.timeoutMs }),
     candidate,
   }
-  const punchActors = { ...createPunchActors({ clock, own, isKnown, birthday, proven, hold }), candidate }
+  const punchActors = { ...createPunchActors({ clock, own, isKnown, birthday, proven, hold, awaitsTurn: attemptId => budget.birthdays.isWaiting(attemptId), isRefused: attemptId => budget.birthdays.isRefused(attemptId) }), candidate }
+  const relayActors = { ...createRelayActors({ clock, own, isKnown, holdRelays }), candidate }
   const { actors, actions } = createAttemptActors({
     resolve,
     offer$,
-    answer$: (offerId, strategies, punch, letters$) => parts.desk().answer$(offerId, strategies, punch, letters$),
+    answer$: (request, letters$) => parts.desk().answer$(request, letters$),
     open$: (key, channelId, reason) => parts.openings().open$(key, channelId, reason),
     endChannels: (key, exceptId) => parts.openings().endOthers(key, exceptId),
   })
@@ -97,6 +100,7 @@ function provideAttempt(parts: MachineParts): typeof attemptMachine {
       direct: directMachine.provide({ actors: dialActors }),
       reverse: reverseMachine.provide({ actors: dialActors }),
       punch: punchMachine.provide({ actors: punchActors }),
+      relay: relayMachine.provide({ actors: relayActors }),
     },
     actions,
   })

@@ -86,7 +86,7 @@ export class Resolver {
     const facts: AddressFacts = {
       ranked: this.#options.pool.ranked(nodeTopic(decodePeerId(record.id))),
       brokers: record.brokers.map(url => formatBrokerUrl(parseBrokerUrl(url))),
-      endpoints: record.interfaces.length === 0 ? undefined : { interfaces: record.interfaces, punch: [], isSameMachine },
+      endpoints: record.interfaces.length === 0 ? undefined : { interfaces: record.interfaces, punch: [], relay: [], isSameMachine },
     }
     this.#facts.set(record, facts)
     return facts

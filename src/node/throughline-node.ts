@@ -81,9 +81,10 @@ export class ThroughlineNode implements Node {
 
   get degraded(): readonly string[] {
     const missing = this.#core.homes.isOnline ? [] : ['signalling']
-    const { network, time } = this.#core
+    const { network, time, relayServers: { summaries } } = this.#core
+    const hasRelay = summaries.length === 0 || summaries.some(({ state }) => state === 'serving')
     const isKnown = network.interfaces.some(({ external }) => external !== null)
-    return [...missing, ...(isKnown ? [] : ['stun']), ...(time.summary === undefined ? ['clock'] : []), ...notInThisVersion]
+    return [...missing, ...(isKnown ? [] : ['stun']), ...(time.summary === undefined ? ['clock'] : []), ...notInThisVersion, ...(hasRelay ? [] : ['relay'])]
   }
 
   async connect(peer: string, options: DialOptions = {}): Promise<Pipe> {
@@ -115,8 +116,8 @@ export class ThroughlineNode implements Node {
   }
 
   async settled({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
-    const { homes, network, time, changes$ } = this.#core
-    const isSettled = () => homes.isSettled && network.isSettled && time.isSettled
+    const { homes, network, time, relayServers, changes$ } = this.#core
+    const isSettled = () => homes.isSettled && network.isSettled && time.isSettled && relayServers.isSettled
     const limit = AbortSignal.timeout(defaults.node.settledMaxMs)
     await new Promise<void>((resolve, reject) => {
       // of a closed node it completes while it is subscribed to
@@ -168,13 +169,14 @@ export class ThroughlineNode implements Node {
   #addressFacts = ''
 
   #network(): NetworkSummary {
-    const { network, time, listenPort, pool, budget, windows } = this.#core
+    const { network, time, relayServers, listenPort, pool, budget, windows } = this.#core
     return {
       interfaces: network.interfaces,
       sparePorts: network.spares.all.map(({ local, mapped }) => ({ local: formatEndpoint(local), mapped: formatEndpoint(mapped) })),
       clock: time.summary ?? null,
       ...(time.failure !== undefined && { clockError: time.failure }),
       listenPort,
+      relays: relayServers.summaries,
       brokers: pool.status,
       budgets: { ...budget.use, windowBytes: { used: windows.lent, limit: windows.limit } },
     }

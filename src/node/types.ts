@@ -5,6 +5,7 @@ import type { AttemptMode, Strategy } from '../../machines/strategies.js'
 import type { ErrorCode, Failure } from '../errors/index.js'
 import type { InterfaceProfile } from '../nat/nat-profile.js'
 import type { ProvenPath } from '../nat/path-memory.js'
+import type { Family } from '../protocol/endpoint.js'
 import type { ConnectionState, Pipe } from '../streams/pipe/types.js'
 
 export type { ConnectionState, Messages, MoveReason, Pipe, PipePath, PipeStats, RepathOptions, Scope } from '../streams/pipe/types.js'
@@ -28,6 +29,7 @@ export interface NodeOptions {
   /** Broker URLs, `mqtt:`, `mqtts:`, `ws:`, `wss:`. Default: a dated public list; `[]` = no signalling. */
   readonly mqtt?: readonly string[]
   readonly stun?: readonly string[]
+  /** TURN servers, `turn:USER:PASSWORD@HOST:PORT?transport=tcp`, `turns:` for TLS. Default: none. */
   readonly turn?: readonly string[]
   readonly ntp?: readonly string[]
   /** Interface names to use; default: every usable one. */
@@ -119,6 +121,23 @@ export interface ClockSummary {
   readonly source: string
 }
 
+/** A TURN server of this node. */
+export interface RelaySummary {
+  /** `HOST:PORT`, without credentials. */
+  readonly server: string
+  /** `unusable`: this version has no use for it, `error` says why. */
+  readonly state: 'asking' | 'serving' | 'failed' | 'unusable'
+  /** Of the relayed address. */
+  readonly family?: Family
+  /** The relayed address, without its port. */
+  readonly relayed?: string
+  /** Our address as the server sees it. */
+  readonly mapped?: string
+  /** Of the latest request that was answered, ms. */
+  readonly rttMs?: number
+  readonly error?: Failure
+}
+
 /** What a node knows about its network; grows as probes answer. */
 export interface NetworkSummary {
   readonly interfaces: readonly NetworkInterface[]
@@ -128,6 +147,8 @@ export interface NetworkSummary {
   readonly clock: ClockSummary | null
   readonly clockError?: Failure
   readonly listenPort: number
+  /** The TURN servers it was given, in their order. */
+  readonly relays: readonly RelaySummary[]
   readonly brokers: readonly { readonly url: string; readonly state: string; readonly rttMs?: number }[]
   readonly budgets: Readonly<Record<string, { readonly used: number; readonly limit: number }>>
 }

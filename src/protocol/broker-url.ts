@@ -1,6 +1,5 @@
-import { Address6 } from 'ip-address'
 import { ThroughlineError } from '../errors/index.js'
-import { familyOf } from './endpoint.js'
+import { parseUrlHost } from './url-host.js'
 
 /** Where and how a broker is reached. Holds the password, if any: show `formatBrokerUrl` instead. */
 export interface BrokerUrl {
@@ -28,7 +27,7 @@ export function parseBrokerUrl(text: string): BrokerUrl {
   if (scheme === undefined || !isScheme(scheme)) throw invalid('A broker URL begins with mqtt://, mqtts://, ws:// or wss://.')
   const authority = parts?.[2] ?? ''
   const at = authority.lastIndexOf('@')
-  const { host, port } = parseHost(authority.slice(at + 1), defaultPorts[scheme])
+  const { host, port } = parseUrlHost(authority.slice(at + 1), { kind: 'broker URL', defaultPort: defaultPorts[scheme], invalid })
   const path = parts?.[3] === '/' ? '' : (parts?.[3] ?? '')
   if (path !== '' && !scheme.startsWith('ws')) throw invalid(`The broker URL of ${host} has a path, which only ws:// and wss:// know.`)
   if (!/^[!-~]*$/.test(path) || /[?#@]/.test(path)) throw invalid(`The path of the broker URL of ${host} has a character that cannot occur.`)
@@ -41,18 +40,6 @@ export const formatBrokerUrl = ({ scheme, host, port, path }: BrokerUrl): string
 
 /** Tells whether two URLs lead to the same broker; credentials do not count. */
 export const isSameBroker = (a: BrokerUrl, b: BrokerUrl): boolean => formatBrokerUrl(a) === formatBrokerUrl(b)
-
-function parseHost(text: string, defaultPort: number): { host: string; port: number } {
-  const parts = /^(?:\[([^\]%]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text)
-  const [, literal, name] = parts ?? []
-  const host = literal === undefined ? name?.toLowerCase() : familyOf(literal) === 6 ? new Address6(literal).correctForm() : undefined
-  if (host === undefined || (literal === undefined && !/^[a-z0-9._-]{1,253}$/.test(host))) {
-    throw invalid('A broker URL needs a host name or an IP address (IPv6 in brackets), then perhaps a colon and a port.')
-  }
-  const port = parts?.[3] === undefined ? defaultPort : Number(parts[3])
-  if (port < 1 || port > 65_535) throw invalid(`The port of the broker URL of ${host} is not 1 to 65535.`)
-  return { host, port }
-}
 
 function parseUser(text: string, host: string): { username: string; password?: string } {
   const colon = text.indexOf(':')

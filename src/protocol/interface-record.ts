@@ -1,9 +1,9 @@
-import { Address6 } from 'ip-address'
 import { defaults } from '../config/defaults.js'
 import { ThroughlineError } from '../errors/index.js'
 import { ByteReader } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
-import { type Endpoint, type Family, familyOf, formatEndpoint, parseEndpoint } from './endpoint.js'
+import type { Endpoint, Family } from './endpoint.js'
+import { readEndpoint, writeEndpoint } from './endpoint-bytes.js'
 
 const behaviours = ['unknown', 'none', 'endpoint-independent', 'address-dependent', 'address-and-port-dependent'] as const
 const allocations = ['unknown', 'none', 'equal', 'offset', 'sequential', 'dependent', 'random'] as const
@@ -44,7 +44,7 @@ export function encodeInterfaceRecord({ family, local, external, nat, range }: I
   const writer = new ByteWriter(interfaceRecordBytes.max)
   writer.u8(family).u8((local ? flag.local : 0) | (external ? flag.external : 0) | (nat ? flag.nat : 0) | (range ? flag.range : 0))
   for (const endpoint of [local, external]) {
-    if (endpoint !== undefined) writer.bytes(addressBytes(endpoint, family)).u16(endpoint.port)
+    if (endpoint !== undefined) writeEndpoint(writer, endpoint, family)
   }
   if (nat !== undefined) {
     writer.u8(behaviours.indexOf(nat.mapping)).u8(behaviours.indexOf(nat.filtering)).u8(allocations.indexOf(nat.allocation)).i16(nat.delta)
@@ -88,13 +88,6 @@ function checkCount(records: readonly InterfaceRecord[]): readonly InterfaceReco
   return records
 }
 
-function readEndpoint(reader: ByteReader, family: Family): Endpoint {
-  const bytes = [...reader.bytes(family === 4 ? 4 : 16)]
-  const host = family === 4 ? bytes.join('.') : Address6.fromUnsignedByteArray(bytes).correctForm()
-  if (isMapped(bytes)) throw malformed('An IPv4 address is dressed up as IPv6.')
-  return { host, port: nonZero(reader.u16()) }
-}
-
 function readNat(reader: ByteReader): NatSummary {
   const mapping = behaviours[reader.u8()]
   const filtering = behaviours[reader.u8()]
@@ -106,26 +99,6 @@ function readNat(reader: ByteReader): NatSummary {
 function checkRange(range: readonly [number, number]): readonly [number, number] {
   if (range[0] < 1 || range[0] > range[1]) throw malformed('A range of ports begins at 0, or ends before it begins.')
   return range
-}
-
-function addressBytes(endpoint: Endpoint, family: Family): Uint8Array {
-  const literal = endpoint.host.replace(/%.*$/s, '')
-  const text = formatEndpoint({ host: literal, port: endpoint.port })
-  if (parseEndpoint(text) === undefined || familyOf(literal) !== family) throw malformed(`${text} is no IPv${family} endpoint.`)
-  if (family === 4) return Uint8Array.from(literal.split('.'), Number)
-  const bytes = new Address6(literal).toUnsignedByteArray()
-  const padded = [...new Array<number>(16 - bytes.length).fill(0), ...bytes]
-  if (isMapped(padded)) throw malformed(`${text} is an IPv4 address dressed up as IPv6.`)
-  return Uint8Array.from(padded)
-}
-
-/** ::ffff:0:0/96 (RFC 4291 section 2.5.5.2) would carry an IPv4 target past the rules for that family. */
-const isMapped = (bytes: readonly number[]): boolean =>
-  bytes.length === 16 && bytes.every((byte, index) => index > 11 || byte === (index < 10 ? 0 : 0xff))
-
-function nonZero(port: number): number {
-  if (port === 0) throw malformed('An endpoint has port 0.')
-  return port
 }
 
 const malformed = (message: string): ThroughlineError => new ThroughlineError('ERR_MALFORMED', message)

@@ -3,7 +3,8 @@ import { ThroughlineError } from '../errors/index.js'
 import { ByteReader, decodeUtf8 } from './byte-reader.js'
 import { ByteWriter } from './byte-writer.js'
 import type { FieldRule } from './fields.js'
-import { interfaceRecordBytes } from './interface-record.js'
+import { decodeInterfaces, encodeInterfaces, type InterfaceRecord, interfaceRecordBytes } from './interface-record.js'
+import { decodeRelays, encodeRelays, type RelayRecord, relayRecordBytes } from './relay-record.js'
 import { strategiesOfCodes, strategyCodes, type StrategyName } from './strategy.js'
 import { isTopic } from './topic.js'
 
@@ -91,10 +92,24 @@ export const signalCodecs = {
   established: flag(19),
 }
 
-const records = (tag: number): FieldRule => ({ tag, ...interfaceRecordBytes, list: 2 * defaults.node.maxInterfacesPerFamily })
+/** As `FieldCodec`, for a field that is a list of records. */
+export interface ListCodec<Item> extends FieldRule {
+  readonly encode: (records: readonly Item[]) => readonly Uint8Array[]
+  readonly decode: (values: readonly Uint8Array[]) => readonly Item[]
+}
 
-/** The fields of section 4.3 that are lists of interface records. */
-export const recordLists = { interfaces: records(5), punch: records(15) }
+const interfaces = (tag: number): ListCodec<InterfaceRecord> => ({
+  tag,
+  ...interfaceRecordBytes,
+  list: 2 * defaults.node.maxInterfacesPerFamily,
+  encode: encodeInterfaces,
+  decode: decodeInterfaces,
+})
+
+const relay: ListCodec<RelayRecord> = { tag: 18, ...relayRecordBytes, list: defaults.protocol.maxRelays, encode: encodeRelays, decode: decodeRelays }
+
+/** The fields of section 4.3 that are lists of records. */
+export const recordLists = { interfaces: interfaces(5), punch: interfaces(15), relay }
 
 /** The bounds of every field of section 4.3. */
 export const signalTable = { ...signalCodecs, ...recordLists }

@@ -1,7 +1,8 @@
 import { ThroughlineError } from '../errors/index.js'
 import { decodeFields, encodeFields, type FieldEntry } from './fields.js'
-import { decodeInterfaces, encodeInterfaces, type InterfaceRecord } from './interface-record.js'
-import { type FieldCodec, recordLists, signalCodecs, signalTable } from './signal-fields.js'
+import type { InterfaceRecord } from './interface-record.js'
+import type { RelayRecord } from './relay-record.js'
+import { type FieldCodec, type ListCodec, recordLists, signalCodecs, signalTable } from './signal-fields.js'
 import type { StrategyName } from './strategy.js'
 
 /** Asks a peer for a path. Ids of sessions, attempts and messages are 32 lower-case hexadecimal digits throughout. */
@@ -15,6 +16,8 @@ export interface OfferMessage {
   readonly interfaces: readonly InterfaceRecord[]
   /** Where the sender can be hit by a punch, at most 3 per family; none where it does not punch. */
   readonly punch: readonly InterfaceRecord[]
+  /** Where the sender can be reached through a relay, at most 4. */
+  readonly relay: readonly RelayRecord[]
   /** The topic where the sender awaits answers. */
   readonly inbox: string
   readonly doorKey: Uint8Array
@@ -36,6 +39,7 @@ export interface AnswerMessage {
   readonly interfaces: readonly InterfaceRecord[]
   /** As in an offer. */
   readonly punch: readonly InterfaceRecord[]
+  readonly relay: readonly RelayRecord[]
   readonly doorKey: Uint8Array
   readonly machineTag: Uint8Array
   readonly brokerRttMs: number
@@ -44,7 +48,7 @@ export interface AnswerMessage {
   readonly of: string
 }
 
-/** Replaces where the sender can be hit by a punch (protocol section 7). */
+/** Replaces where the sender can be hit by a punch, and where it can be reached through a relay (protocol sections 4.3 and 7). */
 export interface UpdateMessage {
   readonly type: 'update'
   /** The offer, from the responder; the answer, from the initiator. */
@@ -53,6 +57,7 @@ export interface UpdateMessage {
   /** 0 to 255: the `commit` for which the records were gathered, 0 before the first. */
   readonly round: number
   readonly punch: readonly InterfaceRecord[]
+  readonly relay: readonly RelayRecord[]
 }
 
 /** Names the moment at which both sides fire. */
@@ -138,14 +143,14 @@ interface Layout {
 const layouts: Readonly<Record<SignalMessage['type'], Layout>> = {
   offer: {
     code: 1,
-    required: ['session', 'attempt', 'protocol', 'strategies', 'interfaces', 'punch', 'inbox', 'doorKey', 'machineTag', 'brokerRttMs'],
+    required: ['session', 'attempt', 'protocol', 'strategies', 'interfaces', 'punch', 'relay', 'inbox', 'doorKey', 'machineTag', 'brokerRttMs'],
     optional: ['established', 'nonce'],
   },
   answer: {
     code: 2,
-    required: ['session', 'attempt', 'strategies', 'interfaces', 'punch', 'doorKey', 'machineTag', 'brokerRttMs', 'receivedAtMs', 'of'],
+    required: ['session', 'attempt', 'strategies', 'interfaces', 'punch', 'relay', 'doorKey', 'machineTag', 'brokerRttMs', 'receivedAtMs', 'of'],
   },
-  update: { code: 3, required: ['of', 'attempt', 'round', 'punch'] },
+  update: { code: 3, required: ['of', 'attempt', 'round', 'punch', 'relay'] },
   commit: { code: 4, required: ['of', 'attempt', 'round', 'atMs'] },
   ack: { code: 5, required: ['of'], optional: ['address'] },
   refuse: { code: 6, required: ['attempt', 'of', 'code'] },
@@ -166,7 +171,7 @@ export function encodeSignalBody(message: SignalMessage): Buffer {
   const values = message as unknown as Readonly<Partial<Record<Property, unknown>>>
   const entries = [...required, ...optional].flatMap((property): FieldEntry<Property>[] => {
     const value = values[property]
-    if (isRecordList(property)) return encodeInterfaces(value as readonly InterfaceRecord[]).map((record) => [property, record])
+    if (isRecordList(property)) return listOf(property).encode(value as readonly unknown[]).map((record) => [property, record])
     return value === undefined ? [] : [[property, codecOf(property).encode(value)]]
   })
   return encodeFields(signalTable, entries)
@@ -183,7 +188,7 @@ export function decodeSignalBody(type: number, body: Uint8Array): SignalMessage 
   const fields = decodeFields<Property>(signalTable, body)
   const message: Record<string, unknown> = { type: name }
   for (const property of required) {
-    message[property] = isRecordList(property) ? decodeInterfaces(fields.list(property)) : codecOf(property).decode(fields.required(property))
+    message[property] = isRecordList(property) ? listOf(property).decode(fields.list(property)) : codecOf(property).decode(fields.required(property))
   }
   for (const property of optional) {
     const value = fields.optional(property)
@@ -194,5 +199,7 @@ export function decodeSignalBody(type: number, body: Uint8Array): SignalMessage 
 }
 
 const isRecordList = (property: Property): property is keyof typeof recordLists => Object.hasOwn(recordLists, property)
+
+const listOf = (property: keyof typeof recordLists): ListCodec<unknown> => recordLists[property] as ListCodec<unknown>
 
 const codecOf = (property: Property): FieldCodec<unknown> => signalCodecs[property as keyof typeof signalCodecs] as FieldCodec<unknown>

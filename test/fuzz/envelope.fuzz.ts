@@ -28,6 +28,10 @@ const offer: OfferMessage = {
     { family: 6, external: { host: '2001:db8::1', port: 2 } },
   ],
   punch: [{ family: 4, external: { host: '203.0.113.1', port: 3 }, range: [1_024, 65_535] }],
+  relay: [
+    { relayed: { host: '198.51.100.1', port: 4 }, server: { host: '198.51.100.1', port: 3_478 } },
+    { relayed: { host: '2001:db8::2', port: 5 }, server: { host: '198.51.100.1', port: 5_349 } },
+  ],
   inbox: `tl/1/${'a'.repeat(32)}`,
   doorKey: sender.doorKey,
   machineTag: new Uint8Array(8),
@@ -35,7 +39,7 @@ const offer: OfferMessage = {
 }
 const bound = { of: '4'.repeat(32), attempt: offer.attempt, round: 1 }
 const messages: readonly SignalMessage[] = [
-  offer, { type: 'update', ...bound, punch: [...offer.punch, ...offer.interfaces] }, { type: 'commit', ...bound, atMs: 1_700_000_000_000 },
+  offer, { type: 'update', ...bound, punch: [...offer.punch, ...offer.interfaces], relay: offer.relay }, { type: 'commit', ...bound, atMs: 1_700_000_000_000 },
 ]
 const record = { sequence: 1, brokers: ['mqtt://b:1883'], doorKey: sender.doorKey, machineTag: new Uint8Array(8), interfaces: offer.interfaces }
 const sealing = { message: offer, sender, recipient: recipient.publicKey, messageId: '3'.repeat(32), timeMs: 1, ephemeralKey: importSealingKey(new Uint8Array(32).fill(3)) }

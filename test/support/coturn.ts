@@ -8,10 +8,12 @@ import { join } from 'node:path'
 import { vi } from 'vitest'
 import { freePort } from './free-port.js'
 import type { Requirement } from './requirements.js'
+import type { TlsFiles } from './tls-files.js'
 
 const program = '/usr/bin/turnserver'
 const startLimitMs = 10_000
 const stopLimitMs = 2_000
+const maxLog = 1_024 ** 2
 
 /** How the server is set up; all optional. */
 export interface CoturnOptions {
@@ -19,6 +21,10 @@ export interface CoturnOptions {
   readonly hosts?: readonly string[]
   /** Further options of its command line. */
   readonly options?: readonly string[]
+  /** Who may relay: users with their passwords, or who holds credentials made with a secret; default: everybody. */
+  readonly auth?: { readonly users: Readonly<Record<string, string>> } | { readonly secret: string }
+  /** Serves TLS too. */
+  readonly tls?: TlsFiles
 }
 
 /** A coturn of this test, without TLS and credentials unless told; whoever started it closes it. */
@@ -26,6 +32,10 @@ export interface Coturn {
   readonly hosts: readonly string[]
   readonly port: number
   readonly alternatePort: number
+  /** Of TLS; 0 without. */
+  readonly tlsPort: number
+  /** What it has written since it runs; at most 1 MiB. */
+  log(): string
   /** Stops it without a word (SIGKILL); resolves when it is gone. */
   kill(): Promise<void>
   /** Stops it and removes its files. Idempotent. */
@@ -36,52 +46,59 @@ export interface Coturn {
 export const coturnMissing: Requirement = existsSync(program) ? undefined : `${program} is not installed (apt-get install coturn)`
 
 /** Starts a coturn on two free ports; rejects when it does not listen within 10 s. */
-export async function startCoturn({ hosts = ['127.0.0.1', '127.0.0.2'], options = [] }: CoturnOptions = {}): Promise<Coturn> {
+export async function startCoturn({ hosts = ['127.0.0.1', '127.0.0.2'], options = [], auth, tls }: CoturnOptions = {}): Promise<Coturn> {
   const folder = await mkdtemp(join(tmpdir(), 'throughline-coturn-'))
   // started as root it becomes user turnserver, who must be able to use the folder
   await chmod(folder, 0o777)
   const port = await freePort()
   const alternatePort = await freePort()
+  const tlsPort = tls === undefined ? 0 : await freePort()
   const child = spawn(
     program,
     [
-      '-n', '-v', '--no-cli', '--no-tls', '--no-dtls', '--no-auth', '--relay-threads=1', '--allow-loopback-peers',
+      '-n', '-v', '--no-cli', '--no-dtls', '--relay-threads=1', ...authOptions(auth),
+      ...(tls === undefined ? ['--no-tls'] : [`--tls-listening-port=${tlsPort}`, `--cert=${tls.certFile}`, `--pkey=${tls.keyFile}`]),
+      '--allow-loopback-peers',
       '--log-file=stdout', '--simple-log', `--userdb=${join(folder, 'users')}`, `--pidfile=${join(folder, 'pid')}`,
       `--listening-port=${port}`, `--alt-listening-port=${alternatePort}`, ...hosts.map(host => `--listening-ip=${host}`), ...options,
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   )
+  const log = { text: '' }
   const close = async () => {
     await end(child, 'SIGTERM')
     await rm(folder, { recursive: true, force: true })
   }
   try {
-    await running(child)
+    await running(child, log)
     await vi.waitFor(() => Promise.all(hosts.map(host => connects(host, port))), { timeout: startLimitMs, interval: 10 })
   } catch (error) {
     await close()
     throw error
   }
-  return { hosts, port, alternatePort, kill: () => end(child, 'SIGKILL'), close }
+  return { hosts, port, alternatePort, tlsPort, log: () => log.text, kill: () => end(child, 'SIGKILL'), close }
 }
 
-/** Resolves when the log says that the server is set up; its threads open their TCP ports a moment later. */
-function running(child: ChildProcess): Promise<void> {
-  let log = ''
+function authOptions(auth: CoturnOptions['auth']): readonly string[] {
+  if (auth === undefined) return ['--no-auth']
+  if ('secret' in auth) return ['--realm=throughline.test', '--use-auth-secret', `--static-auth-secret=${auth.secret}`]
+  return ['--realm=throughline.test', '--lt-cred-mech', ...Object.entries(auth.users).map(([user, password]) => `--user=${user}:${password}`)]
+}
+
+/** Resolves when the log says that the server is set up; its threads open their TCP ports a moment later. Reads it on, so that the server is not held up by a full pipe. */
+function running(child: ChildProcess, log: { text: string }): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (why?: string): void => {
       clearTimeout(limit)
-      // it must not be held up by a full pipe
-      for (const stream of [child.stdout, child.stderr]) stream?.removeAllListeners('data').resume()
       if (why === undefined) resolve()
-      else reject(new Error(`coturn did not start: ${why}; ${log.slice(-2_000)}`))
+      else reject(new Error(`coturn did not start: ${why}; ${log.text.slice(-2_000)}`))
     }
     const limit = setTimeout(() => settle(`no word after ${startLimitMs} ms`), startLimitMs)
     child.once('exit', code => settle(`it exited with ${code}`))
     child.once('error', error => settle(error.message))
     const read = (text: string) => {
-      log += text
-      if (log.includes('Total General servers')) settle()
+      log.text = (log.text + text).slice(-maxLog)
+      if (log.text.includes('Total General servers')) settle()
     }
     for (const stream of [child.stdout, child.stderr]) stream?.setEncoding('utf8').on('data', read)
   })

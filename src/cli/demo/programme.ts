@@ -23,6 +23,7 @@ const titles: Readonly<Record<Strategy, string>> = {
   direct: 'alice dials bob',
   reverse: 'alice asks bob, through the broker, to dial her',
   punch: 'neither lets the other in, so both dial at one moment',
+  relay: 'the two meet at a TURN server',
 }
 
 /** What the audience sees: lines for people, events for programs (docs/cli.md). */

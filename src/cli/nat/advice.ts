@@ -1,4 +1,5 @@
 import { defaults } from '../../config/defaults.js'
+import { codes } from '../../errors/index.js'
 import { compatibility } from '../../nat/nat-compatibility.js'
 import type { NetworkInterface } from '../../node/types.js'
 import { showMs } from '../describe.js'
@@ -10,7 +11,7 @@ const { clockToleranceMs } = defaults.signalling
 export function adviceFor(findings: Findings): readonly string[] {
   const { interfaces } = findings.summary
   if (interfaces.length === 0) return ['Connect this machine to a network; `ip address` lists its interfaces.']
-  return [...interfaces.flatMap(interfaceAdvice), ...stunAdvice(findings), ...brokerAdvice(findings), ...clockAdvice(findings)]
+  return [...interfaces.flatMap(interfaceAdvice), ...relayAdvice(findings), ...stunAdvice(findings), ...brokerAdvice(findings), ...clockAdvice(findings)]
 }
 
 function interfaceAdvice(one: NetworkInterface): readonly string[] {
@@ -26,10 +27,15 @@ function interfaceAdvice(one: NetworkInterface): readonly string[] {
   } else if (hasNat(tcp)) {
     advice.push(`A TCP port that the router forwards to ${local} lets every peer dial this machine (--listen-port); addresses of this version do not name such a port yet.`)
   }
-  if (isKnown(tcp) && compatibility(tcp).some(({ needsRelay }) => needsRelay)) {
-    advice.push('With the peers that only a relay can join, a TURN server of your own helps as soon as a version has relays; IPv6 on both sides does now.')
-  }
   return advice.map(text => `${nameOf(one)}: ${text}`)
+}
+
+/** With a relay that works nothing is left to do; one of either side is enough. */
+function relayAdvice({ summary: { interfaces, relays } }: Findings): readonly string[] {
+  if (relays.some(({ state }) => state === 'serving')) return []
+  const broken = relays.flatMap(({ server, error }) => (error === undefined ? [] : [`The TURN server ${server} does not serve: ${codes[error.code].advice}`]))
+  const isNeeded = interfaces.some(({ tcp }) => isKnown(tcp) && compatibility(tcp).some(({ needsRelay }) => needsRelay))
+  return broken.length > 0 || !isNeeded ? broken : ['With the peers that only a relay can join, a TURN server helps: name one with --turn, here or there. IPv6 on both sides does too.']
 }
 
 function stunAdvice({ stun }: Findings): readonly string[] {

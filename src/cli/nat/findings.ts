@@ -5,7 +5,7 @@ import type { StunAnswers } from './stun-check.js'
 
 /** Everything the report is made of. */
 export interface Findings {
-  readonly summary: Pick<NetworkSummary, 'interfaces' | 'clock' | 'clockError'>
+  readonly summary: Pick<NetworkSummary, 'interfaces' | 'relays' | 'clock' | 'clockError'>
   /** One for each broker that was named. */
   readonly brokers: readonly BrokerAnswer[]
   /** One for each STUN server that was named; empty also where there is no address to ask from. */

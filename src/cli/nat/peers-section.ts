@@ -1,4 +1,3 @@
-import { strategyOrder } from '../../../machines/strategies.js'
 import { compatibility, type Chance, type PairOutcome, type PunchMethod } from '../../nat/nat-compatibility.js'
 import type { NetworkInterface } from '../../node/types.js'
 import type { Screen } from '../screen.js'
@@ -21,7 +20,7 @@ export function peersSection(interfaces: readonly NetworkInterface[], screen: Sc
   return [
     paint('bold', 'What will work (pipes are TCP)'),
     ...[...groups.values()].flatMap(group => [...table(group, screen), '']),
-    `  ${paint('dim', wrap(`direct: this machine dials the peer. reverse: the peer dials this machine. punch: both dial at once. ${inThisVersion()}`, 2))}`,
+    `  ${paint('dim', wrap(`direct: this machine dials the peer. reverse: the peer dials this machine. punch: both dial at once. What none of them does, a relay does: a TURN server that one of the two names with --turn.`, 2))}`,
   ]
 }
 
@@ -53,10 +52,4 @@ const methodTexts: Readonly<Record<PunchMethod, string>> = {
   listen: 'one side dials, then listens',
   predicted: 'by predicted ports',
   birthday: 'by many ports at once',
-}
-
-/** Which of these ways there is a strategy for. */
-function inThisVersion(): string {
-  const later = ['punch', 'relay'].filter(name => !strategyOrder.some(strategy => strategy === name))
-  return later.length === 0 ? '' : `This version has ${strategyOrder.join(' and ')}; ${later.join(' and ')} will come with later ones.`
 }

@@ -1,4 +1,5 @@
 import { roundMs, showMs } from '../describe.js'
+import type { RelaySummary } from '../../node/types.js'
 import type { Screen } from '../screen.js'
 import { adviceFor } from './advice.js'
 import type { Findings } from './findings.js'
@@ -24,14 +25,20 @@ export function natReport(findings: Findings, screen: Screen): readonly string[]
 const kindColumns = 9
 
 /** Who was asked, and what came of it. */
-function serversSection({ summary: { clock }, brokers, stun }: Findings, { paint, wrap }: Screen): readonly string[] {
+function serversSection({ summary: { clock, relays }, brokers, stun }: Findings, { paint, wrap }: Screen): readonly string[] {
   const row = (kind: string, text: string) => `  ${paint('dim', kind.padEnd(kindColumns))}${wrap(text, kindColumns + 2)}`
   const rows = [
     ...(clock === null ? [] : [row('clock', `${offsetText(clock.offsetMs)}, ± ${showMs(clock.uncertaintyMs)}, by ${clock.source}`)]),
     ...brokers.map(({ url, state, rttMs, failure }) => row('broker', `${url}: ${state}${rttMs === undefined ? '' : `, ${showMs(rttMs)}`}${failure === undefined ? '' : ` (${failure.code})`}`)),
     ...stun.map(({ server, udp, tcp }) => row('STUN', `${server}: UDP ${answerText(udp)}, TCP ${answerText(tcp)}`)),
+    ...relays.map(relay => row('relay', `${relay.server}: ${relayText(relay)}`)),
   ]
   return rows.length === 0 ? [] : [paint('bold', 'Clock and servers'), ...rows]
+}
+
+function relayText({ state, relayed, family, rttMs, error }: RelaySummary): string {
+  if (state === 'serving') return `works, IPv${family} by ${relayed}, ${showMs(rttMs ?? 0)}`
+  return state === 'asking' ? 'no answer in time' : `${state === 'unusable' ? 'not usable' : 'does not work'}, ${error?.message ?? ''} (${error?.code ?? ''})`
 }
 
 const offsetText = (offsetMs: number): string =>

@@ -1,4 +1,3 @@
-import { strategyOrder } from '../../../machines/strategies.js'
 import type { Transport } from '../../nat/nat-profile.js'
 import type { NetworkInterface } from '../../node/types.js'
 import { disagreeing, hasNat, isDead, isKnown, isMeasured, nameOf, type Findings } from './findings.js'
@@ -48,7 +47,4 @@ function ofClock({ timeServers, summary: { clock, clockError } }: Findings): rea
   return [`The clock, asked of ${others}: ${clockError === undefined ? 'no answer in time.' : `${clockError.message} (${clockError.code}).`}`]
 }
 
-function ofThisVersion(): readonly string[] {
-  const isThere = strategyOrder.some(strategy => String(strategy) === 'relay')
-  return isThere ? [] : ['Whether the router opens ports on request (UPnP, NAT-PMP, PCP), and whether relays answer: this version does not ask.']
-}
+const ofThisVersion = (): readonly string[] => ['Whether the router opens ports on request (UPnP, NAT-PMP, PCP): this version does not ask.']

@@ -6,7 +6,7 @@ import { isSameHost } from '../../protocol/stun/ip-bytes.js'
 import { planDials, type OwnAddress, type PlannedDial } from '../dial-plan.js'
 import { ipScope, isInPrefix } from '../ip-scope.js'
 import type { ProvenPath } from '../path-memory.js'
-import { hasToForetell, tacticsFor, type BirthdayBudget, type Tactic } from './tactics.js'
+import { hasToDraw, hasToForetell, tacticsFor, type BirthdayBudget, type Tactic } from './tactics.js'
 import type { PunchMethod, PunchSite, Volley } from './volley.js'
 
 /** What the plan rests on. */
@@ -21,6 +21,8 @@ export interface PunchPlanInput {
   /** As for `planDials`. */
   readonly mayDialPrivate: boolean
   readonly birthday: BirthdayBudget
+  /** From 0; default the first. */
+  readonly round?: number
   /** What led to the last pipe between these networks comes first. */
   readonly proven?: ProvenPath | undefined
 }
@@ -68,10 +70,15 @@ export function planVolleys(input: PunchPlanInput): PunchPlan {
 }
 
 /** Whether some pair rests on a port that has to be foretold, so that both sides should sample, and agree on a moment. Both find the same. */
-export function needsSampling(mine: readonly PunchSite[], theirs: readonly InterfaceRecord[]): boolean {
-  return mine.some(({ record: { family, external, ...ours } }) => external !== undefined && theirs.some(record =>
-    // behind one NAT nothing can be foretold: its counter serves both
-    record.family === family && record.external !== undefined && !isSameHost(record.external.host, external.host) && hasToForetell({ family, ...ours }, record)))
+export const needsSampling = (mine: readonly PunchSite[], theirs: readonly InterfaceRecord[]): boolean => hasPair(mine, theirs, hasToForetell)
+
+/** Whether many ports are tried at once between some pair. Both find the same. */
+export const needsManyPorts = (mine: readonly PunchSite[], theirs: readonly InterfaceRecord[]): boolean => hasPair(mine, theirs, hasToDraw)
+
+/** Behind one NAT nothing can be foretold or drawn: its ports serve both. */
+function hasPair(mine: readonly PunchSite[], theirs: readonly InterfaceRecord[], isSo: (ours: InterfaceRecord, theirs: InterfaceRecord) => boolean): boolean {
+  return mine.some(({ record: ours }) => theirs.some(record =>
+    ours.external !== undefined && record.family === ours.family && record.external !== undefined && !isSameHost(record.external.host, ours.external.host) && isSo(ours, record)))
 }
 
 /** An endpoint of the peer's: on a link of ours or this machine; outside; or its local one, which only a route leads to. */
@@ -114,8 +121,8 @@ function sitesFor({ remote, family, scope }: Target, { mine, own }: PunchPlanInp
   return sites.filter(({ host }) => own.some(one => one.address === host && isOnLink(one)))
 }
 
-function tacticsAt({ place, remote, record }: Target, site: PunchSite, { role, birthday, proven }: PunchPlanInput): readonly Tactic[] {
-  if (place === 'external') return tacticsFor({ site, record, remote, role, birthday, proven: proven?.method })
+function tacticsAt({ place, remote, record }: Target, site: PunchSite, { role, birthday, round = 0, proven }: PunchPlanInput): readonly Tactic[] {
+  if (place === 'external') return tacticsFor({ site, record, remote, role, birthday, round, proven: proven?.method })
   const { local } = site.record
   // no NAT in between; whoever states no port can't be met there
   if (local === undefined) return []

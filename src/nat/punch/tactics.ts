@@ -8,15 +8,17 @@ import { letsAnyPortIn, mobility, pairOutcome, type NatTraits } from '../nat-com
 import { portsAround } from './aim.js'
 import type { PunchMethod, PunchSite, Volley } from './volley.js'
 
-const { birthdayPorts, birthdaySyns, birthdaySmall, birthdaySynsPerSecond, birthdayRefusedWaitMs, blockPorts, listenLeadMs, listenQuietMs, maxBlock } = defaults.punch
+const { birthdayBurst, birthdayRefusedSyns, birthdaySmall, birthdaySyns, blockPorts, listenLeadMs, listenQuietMs, maxBlock } = defaults.punch
 
-/** How much a birthday punch may cost; `off`: as if there were none. */
-export type BirthdayBudget = 'full' | 'small' | 'off'
+/** How much a birthday punch may cost; `refused`: the peer's NAT answered what the attempt has sent so far; `off`: as if there were none. */
+export type BirthdayBudget = 'full' | 'refused' | 'small' | 'off'
 
-const birthdays: Readonly<Record<BirthdayBudget, { readonly ports: number; readonly syns: number }>> = {
-  full: { ports: birthdayPorts, syns: birthdaySyns },
-  small: { ports: birthdaySmall, syns: birthdaySmall },
-  off: { ports: 1, syns: 0 },
+/** SYNs of each burst, in the first round and in later ones. */
+const birthdays: Readonly<Record<BirthdayBudget, readonly [first: readonly number[], later: readonly number[]]>> = {
+  full: [[birthdayBurst, birthdayBurst], [birthdaySyns]],
+  refused: [[birthdayBurst, birthdayBurst], [birthdayRefusedSyns]],
+  small: [[birthdaySmall], []],
+  off: [[], []],
 }
 
 /** A site of ours against an external endpoint the peer stated. */
@@ -26,6 +28,8 @@ export interface Meeting {
   readonly remote: Endpoint
   readonly role: Role
   readonly birthday: BirthdayBudget
+  /** From 0. */
+  readonly round: number
   /** How the last pipe between the two networks came up. */
   readonly proven?: PunchMethod | undefined
 }
@@ -34,11 +38,12 @@ export interface Meeting {
 export type Tactic = Omit<Volley, 'scope' | 'family' | 'host' | 'remoteHost'>
 
 /** What our side does; the peer's, from the same two records, does its part. */
-export function tacticsFor({ site, record, remote, role, birthday, proven }: Meeting): readonly Tactic[] {
+export function tacticsFor({ site, record, remote, role, birthday, round, proven }: Meeting): readonly Tactic[] {
   const nats: readonly [NatTraits, NatTraits] = [site.record.nat ?? unknownProfile, record.nat ?? unknownProfile]
   const { method } = pairOutcome(...nats)
   const [ours, theirs] = method === proven ? [strict(nats[0]), strict(nats[1])] : nats
   const isKept = mobility(ours) === 'kept'
+  const bursts = birthdays[birthday][round === 0 ? 0 : 1]
   const one: Tactic = { method: 'mapping', localPorts: site.localPorts.slice(0, 1), remotePorts: [remote.port], delayMs: 0 }
   switch (method) {
     case 'listen': {
@@ -51,7 +56,7 @@ export function tacticsFor({ site, record, remote, role, birthday, proven }: Mee
     case 'predicted':
       return [isKept ? aimAround(one, ours, record) : { ...one, method: 'predicted', ...foretoldPart(site, ours, theirs) }]
     case 'birthday':
-      return mobility(ours) === 'random' ? spread(one, theirs, portsFrom(site, birthdays[birthday].ports)) : [shoot(one, site, record, ours, birthdays[birthday].syns)]
+      return mobility(ours) === 'random' ? spread(one, theirs, burstsFrom(site, bursts)) : [shoot(one, site, record, ours, bursts)]
     default:
       return [isKept && isSameHost(site.record.external?.host ?? '', remote.host) ? { ...one, method: 'hairpin' } : one]
   }
@@ -64,6 +69,11 @@ const strict = (nat: NatTraits): NatTraits => (nat.filtering === 'unknown' ? { .
 export function hasToForetell({ nat: ours = unknownProfile }: InterfaceRecord, { nat: theirs = unknownProfile }: InterfaceRecord): boolean {
   const { method } = pairOutcome(ours, theirs)
   return method === 'predicted' || (method === 'birthday' && [ours, theirs].some(nat => mobility(nat) === 'predictable'))
+}
+
+/** Whether the punch of two sites is a matter of chance, which takes its time; both sides find the same. */
+export function hasToDraw({ nat: ours = unknownProfile }: InterfaceRecord, { nat: theirs = unknownProfile }: InterfaceRecord): boolean {
+  return pairOutcome(ours, theirs).method === 'birthday'
 }
 
 /** Whether we are the one that listens: whom anybody reaches, else who keeps its mapping. */
@@ -86,34 +96,43 @@ function foretoldPart({ localPorts }: PunchSite, ours: NatTraits, theirs: NatTra
 }
 
 /** Many SYNs from one mapping to where the peer's may be. At a counter that is the last port's, if nobody else comes. */
-function shoot(one: Tactic, site: PunchSite, { range }: InterfaceRecord, { allocation, filtering }: NatTraits, syns: number): Tactic {
+function shoot(one: Tactic, site: PunchSite, { range }: InterfaceRecord, { allocation, filtering }: NatTraits, bursts: readonly number[]): Tactic {
   const localPorts = allocation === 'sequential' ? site.localPorts : one.localPorts
-  const count = syns - localPorts.length
+  const left = without(localPorts.length, bursts)
   return {
     ...one, method: 'birthday', localPorts,
-    ...(count > 0 && { random: { ...widened(range ?? allPorts, count), perSecond: birthdaySynsPerSecond } }),
+    ...(left.length > 0 && { bursts: left, random: widened(range ?? allPorts, sum(left)) }),
     ...(filtering === 'unknown' && { listenMs: listenQuietMs }),
   }
 }
 
 /** Of a block, whose ports the peer can try all, a few are enough: a carrier gives its customer no more than that block. */
-const portsFrom = ({ record: { range } }: PunchSite, ports: number): number => (range !== undefined && range[1] - range[0] < 2 * maxBlock ? Math.min(ports, blockPorts) : ports)
+const burstsFrom = ({ record: { range } }: PunchSite, bursts: readonly number[]): readonly number[] =>
+  range !== undefined && range[1] - range[0] < 2 * maxBlock ? bursts.map(size => Math.min(size, blockPorts)) : bursts
 
 /** Many ports at one mapping. Where its filter may ask for our address only, one of them tries that first. */
-function spread(one: Tactic, { filtering }: NatTraits, ports: number): readonly Tactic[] {
-  const many: Tactic = { ...one, method: 'birthday', localPorts: Array<number>(ports).fill(0), refusedWaitMs: birthdayRefusedWaitMs }
-  if (filtering !== 'unknown') return [many]
+function spread(one: Tactic, { filtering }: NatTraits, bursts: readonly number[]): readonly Tactic[] {
+  const many = (before: number): Tactic => {
+    const left = without(1 + before, bursts)
+    return { ...one, method: 'birthday', localPorts: [0], ...(left.length > 0 && { bursts: left }) }
+  }
+  if (filtering !== 'unknown') return [many(0)]
   const first: Tactic = { ...one, method: 'listen' }
-  return ports === 1 ? [first] : [first, { ...many, localPorts: many.localPorts.slice(1), delayMs: listenQuietMs }]
+  return bursts.length === 0 ? [first] : [first, { ...many(1), delayMs: listenQuietMs }]
 }
+
+/** What is left of bursts when so many SYNs have left; the first may be empty, for it says when the next one comes. */
+const without = (count: number, [first, ...rest]: readonly number[]): readonly number[] => (first === undefined ? [] : [Math.max(0, first - count), ...rest])
+
+const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0)
 
 /** Of all that NATs use (RFC 4787 REQ-3). */
 const allPorts = [1_024, 65_535] as const
 
 /** All of a small range and its surroundings: what was seen of a block of ports is not all of it. */
-function widened([low, high]: readonly [number, number], count: number): { readonly low: number; readonly high: number; readonly count: number } {
+function widened([low, high]: readonly [number, number], count: number): { readonly low: number; readonly high: number } {
   const [lowest, highest] = [Math.min(low, allPorts[0]), allPorts[1]]
   const missing = Math.max(0, count - (high - low + 1))
   const from = Math.max(lowest, Math.min(low - Math.ceil(missing / 2), highest + 1 - count))
-  return { low: Math.min(low, from), high: Math.max(high, Math.min(highest, from + count - 1)), count }
+  return { low: Math.min(low, from), high: Math.max(high, Math.min(highest, from + count - 1)) }
 }

@@ -30,12 +30,15 @@ export interface Volley {
   readonly remoteHost: string
   /** In the order in which they are sent to; the first is the one most hoped for. None: we only listen. */
   readonly remotePorts: readonly number[]
-  /** Besides: so many ports of the range, drawn at random, from the last local port, after its first SYN; the same port where that was a fresh one. */
-  readonly random?: { readonly low: number; readonly high: number; readonly count: number; readonly perSecond: number }
+  /**
+   * Besides, by a birthday punch: SYNs in bursts of so many, each from a fresh port to the first remote port; or, where `random` is given,
+   * from the last local port (the same one where that was fresh). No SYN of such a volley goes out again by itself.
+   */
+  readonly bursts?: readonly number[]
+  /** The bursts go to ports of this range, each drawn once. */
+  readonly random?: { readonly low: number; readonly high: number }
   /** After its first SYN (at once where it has none to send) each local port listens, so long at least before more is sent from it; Infinity = to the end. */
   readonly listenMs?: number
   /** Waits so long before its first SYN. */
   readonly delayMs: number
-  /** After RST or ICMP a port fires again: after so long the first time where it is given, else at once, as far as the pace of repetitions allows. */
-  readonly refusedWaitMs?: number
 }

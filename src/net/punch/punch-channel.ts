@@ -1,5 +1,5 @@
 import { defaults } from '../../config/defaults.js'
-import { ThroughlineError, toFailure, type Failure } from '../../errors/index.js'
+import { toFailure, type Failure } from '../../errors/index.js'
 import type { Volley } from '../../nat/punch/volley.js'
 import { formatEndpoint } from '../../protocol/endpoint.js'
 import type { Hello } from '../../protocol/frames.js'
@@ -7,10 +7,10 @@ import { Channel, endpointText } from '../channel.js'
 import { ChannelSteps, type ChannelInProgress, type ChannelStep } from '../channel-progress.js'
 import type { Clock } from '../clock.js'
 import { endSocket } from '../end-socket.js'
-import { protocolVersion, readHello } from '../hello.js'
 import type { OutgoingRequest } from '../outgoing-channel.js'
 import type { Securer } from '../secure.js'
-import type { Arrival, VolleyCounts } from './volley-request.js'
+import { secureByRole } from '../secure-by-role.js'
+import type { Arrival, VolleyCounts, VolleyRequest } from './volley-request.js'
 import { VolleySockets } from './volley-sockets.js'
 
 /** What a punch is to come to, and for whom. By `timeoutMs` something has to come up, the volley's own delay included; TLS and HELLO have a limit of their own. */
@@ -18,6 +18,9 @@ export interface PunchRequest extends Omit<OutgoingRequest, 'remote' | 'bind'> {
   readonly volley: Volley
   /** Asked before each SYN; false leaves it out. */
   readonly maySend: () => boolean
+  /** Calls back when the bursts of a birthday punch may leave; returns what gives that up. */
+  readonly takeTurn: VolleyRequest['takeTurn']
+  readonly onRefusal: VolleyRequest['onRefusal']
 }
 
 const { maxSecuring, maxWaiting } = defaults.punch
@@ -45,7 +48,7 @@ export class PunchChannel implements ChannelInProgress {
   #failure: Failure | undefined
 
   constructor(request: PunchRequest, securer: Securer, clock: Clock, random: () => number) {
-    const { volley, timeoutMs, maySend } = request
+    const { volley, timeoutMs, maySend, takeTurn, onRefusal } = request
     const [port = 0] = volley.localPorts
     this.startedAtMs = clock.now()
     this.#request = request
@@ -53,7 +56,7 @@ export class PunchChannel implements ChannelInProgress {
     this.#clock = clock
     this.#local = port === 0 ? volley.host : formatEndpoint({ host: volley.host, port })
     this.#cancelTimeout = clock.after(timeoutMs, () => this.#expire())
-    this.#volley = new VolleySockets({ volley, clock, random, maySend, onSocket: arrival => this.#take(arrival), onSpent: () => this.#look() })
+    this.#volley = new VolleySockets({ volley, clock, random, maySend, takeTurn, onRefusal, isSecuring: () => this.#securing > 0, onSocket: arrival => this.#take(arrival), onSpent: () => this.#look() })
     this.#volley.start()
   }
 
@@ -89,70 +92,53 @@ export class PunchChannel implements ChannelInProgress {
 
   #take(arrival: Arrival): void {
     this.#arrivals += 1
-    const isFull = this.#securing >= maxSecuring
-    if (!isFull) void this.#secure(arrival)
-    else if (this.#waiting.length < maxWaiting) this.#waiting.push(arrival)
-    else endSocket(arrival.socket)
+    if (this.#securing < maxSecuring) void this.#secure(arrival)
+    else this.#wait(arrival)
     if (this.#arrivals > 1) return
     const { localAddress, localPort, remoteAddress, remotePort } = arrival.socket
     this.#local = endpointText(localAddress, localPort)
     this.#steps.tell({ type: 'connected', rttMs: arrival.rttMs ?? 0, remote: endpointText(remoteAddress, remotePort), atMs: this.#clock.now() })
   }
 
-  async #secure({ socket, rttMs = Number.POSITIVE_INFINITY, onHangUp }: Arrival): Promise<void> {
-    const { role, peerId, sessionKey, volley: { method, listenMs } } = this.#request
-    const { signal } = this.#stop
-    const limit = { timeoutMs: defaults.dial.secureTimeoutMs, signal }
-    const startedAtMs = this.#clock.now()
+  /** Many may come up in one burst; the peer, who is TLS client then, chooses which are gone on with. */
+  #wait(arrival: Arrival): void {
+    const { socket, rttMs } = arrival
+    // our own connects are bounded by the volley
+    const isOurs = rttMs !== undefined && this.#request.role === 'responder'
+    if (this.#waiting.length >= maxWaiting && !isOurs) return endSocket(socket)
+    this.#waiting.push(arrival)
+    if (this.#request.role === 'responder') socket.once('readable', () => {
+      const place = this.#waiting.indexOf(arrival)
+      if (place === -1) return
+      this.#waiting.splice(place, 1)
+      // readable without bytes: the peer has ended it
+      if (socket.readableLength > 0) void this.#secure(arrival)
+      else endSocket(socket)
+    })
+  }
+
+  async #secure({ socket, rttMs = Number.POSITIVE_INFINITY, isByChance = false, onHangUp }: Arrival): Promise<void> {
+    const { volley: { method, listenMs } } = this.#request
     this.#securing += 1
     try {
-      const isClient = role === 'initiator'
-      const secured = await (isClient ? this.#securer.client(socket, { ...limit, expectedId: peerId }) : this.#securer.server(socket, { ...limit, expectedId: peerId }))
-      // while the kernel repeats a SYN, or the peer is not ready, connecting takes long
-      const channel = new Channel({ ...secured, rttMs: Math.min(rttMs, secured.rttMs) })
-      if (signal.aborted) return channel.end()
-      channel.owner = sessionKey
-      // what came in while its port listened first needed none of the SYNs after that
-      const isByListening = rttMs === Number.POSITIVE_INFINITY && listenMs !== Number.POSITIVE_INFINITY
-      channel.via = { strategy: 'punch', method: isByListening ? 'listen' : method }
-      if (isClient) return this.#greet(channel)
-      readHello(channel, { ...limit, timeoutMs: Math.max(1, limit.timeoutMs - (this.#clock.now() - startedAtMs)) }, hello => this.#judge(channel, hello))
+      const { channel, hello } = await secureByRole(socket, {
+        ...this.#request, securer: this.#securer, clock: this.#clock, signal: this.#stop.signal,
+        toChannel: secured => {
+          // while the kernel repeats a SYN, or the peer is not ready, connecting takes long
+          const channel = new Channel({ ...secured, rttMs: Math.min(rttMs, secured.rttMs) })
+          // what came in while its port listened first needed none of the SYNs after that
+          const isByListening = rttMs === Number.POSITIVE_INFINITY && listenMs !== Number.POSITIVE_INFINITY && !isByChance
+          channel.via = { strategy: 'punch', method: isByListening ? 'listen' : method }
+          return channel
+        },
+      })
+      if (this.#stop.signal.aborted) return channel.end()
+      this.#succeed(channel, hello)
     } catch (error) {
       const failure = toFailure(error)
       if (failure.code === 'ERR_SECURE_FAILED') onHangUp?.()
       this.#fail(failure)
     }
-  }
-
-  #greet(channel: Channel): void {
-    const hello = this.#hello()
-    channel.send(hello)
-    this.#request.openAhead?.(channel)
-    this.#succeed(channel, hello)
-  }
-
-  #judge(channel: Channel, hello: Hello | ThroughlineError): void {
-    if (this.#stop.signal.aborted) return channel.end()
-    const failure = this.#objection(hello)
-    if (failure !== undefined) {
-      channel.end()
-      return this.#fail(failure)
-    }
-    const answer = this.#hello()
-    channel.send(answer)
-    this.#succeed(channel, answer)
-  }
-
-  #objection(hello: Hello | ThroughlineError): Failure | undefined {
-    const { sessionId, attemptId } = this.#request
-    if (hello instanceof ThroughlineError) return toFailure(hello)
-    if (hello.role === 'initiator' && hello.session === sessionId && hello.attempt === attemptId) return undefined
-    return { code: 'ERR_PROTOCOL_VIOLATION', message: 'HELLO was for another attempt' }
-  }
-
-  #hello(): Hello {
-    const { role, sessionId, attemptId } = this.#request
-    return { type: 'hello', version: protocolVersion, role, session: sessionId, attempt: attemptId }
   }
 
   #succeed(channel: Channel, hello: Hello): void {
@@ -170,8 +156,10 @@ export class PunchChannel implements ChannelInProgress {
 
   /** What is in securing may still come through. */
   #expire(): void {
+    const { isWaiting } = this.#volley
     this.#volley.stop()
     for (const { socket } of this.#waiting.splice(0)) endSocket(socket)
+    if (isWaiting) this.#failure = { code: 'ERR_BUDGET', message: 'other birthday punches of this node sent all the time' }
     this.#look()
   }
 
@@ -184,6 +172,7 @@ export class PunchChannel implements ChannelInProgress {
   #verdict(): Failure {
     const { syns, refused, leftOut } = this.counts
     if (syns === 0 && leftOut > 0) return { code: 'ERR_BUDGET', message: `a safety limit left out all ${leftOut} SYNs` }
+    if (this.#failure?.code === 'ERR_BUDGET') return this.#failure
     const seen = [`${syns} sent`, `${refused} refused`, ...(leftOut > 0 ? [`${leftOut} left out by a safety limit`] : [])]
     const last = this.#failure === undefined ? '' : `; connections: ${this.#arrivals}, the last in vain: ${this.#failure.message}`
     return { code: 'ERR_PUNCH_TIMEOUT', message: `SYNs: ${seen.join(', ')}${last}` }

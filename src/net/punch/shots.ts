@@ -15,7 +15,6 @@ export interface Shot {
   /** Pending: the kernel sends again by itself. */
   socket?: Socket
   sentAtMs: number
-  wasRefused?: boolean
   revivals: number
   /** Ends its wait. */
   cancel?: () => void
@@ -26,6 +25,8 @@ interface ShotHooks {
   /** So long a refused port waits besides. */
   readonly quietMs: (localPort: number) => number
   readonly onSend: (localPort: number) => void
+  /** One that does not send again by itself. */
+  readonly onRefused: (localPort: number) => void
   /** One is over, without a connection or with one. */
   readonly onEnd: () => void
 }
@@ -108,12 +109,9 @@ export class Shots {
     delete shot.socket
     const isRefusal = refusals.has(errno)
     if (isRefusal) this.#counts.refused += 1
+    if (isRefusal && !shot.isSteady) this.#hooks.onRefused(shot.localPort)
     if (!shot.isSteady || (!isRefusal && !conflicts.has(errno))) return this.#drop(shot)
-    const { random, volley: { refusedWaitMs } } = this.#request
-    const isFirst = isRefusal && shot.wasRefused !== true
-    shot.wasRefused ||= isRefusal
-    if (isFirst && refusedWaitMs !== undefined) this.#repeat(shot, refusedWaitMs)
-    else this.#repeat(shot, this.#repeatMs() + (isRefusal ? 0 : random() * conflictWaitMs))
+    this.#repeat(shot, this.#repeatMs() + (isRefusal ? 0 : this.#request.random() * conflictWaitMs))
   }
 
   #repeat(shot: Shot, repeatMs = this.#repeatMs()): void {

@@ -7,6 +7,8 @@ export interface Arrival {
   readonly socket: Socket
   /** Since the last SYN of its port; undefined where the peer connected to us. */
   readonly rttMs: number | undefined
+  /** The bursts of a birthday punch were under way. */
+  readonly isByChance?: boolean
   /** To be told that the other end hung up in the TLS handshake: the port sends again, as one that was refused. A few times. */
   readonly onHangUp?: () => void
 }
@@ -18,6 +20,12 @@ export interface VolleyRequest {
   readonly random: () => number
   /** Asked before each SYN; false leaves it out. */
   readonly maySend: () => boolean
+  /** Calls back when the bursts of the volley may leave, now or later; returns what gives that up. */
+  readonly takeTurn: (begin: () => void) => () => void
+  /** The peer's NAT answered a SYN of a burst. */
+  readonly onRefusal: () => void
+  /** Something that came up is being looked into. */
+  readonly isSecuring: () => boolean
   /** Takes a socket over; an 'error' of it is already listened to. */
   readonly onSocket: (arrival: Arrival) => void
   /** Nothing more can come up, unless a port sends again whose connection was hung up on. Not told after `stop`. */

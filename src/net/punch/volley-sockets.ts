@@ -1,6 +1,7 @@
 import { defaults } from '../../config/defaults.js'
 import { drawPorts } from '../../nat/punch/draw-ports.js'
 import { isSameHost } from '../../protocol/stun/ip-bytes.js'
+import { Bursts } from './bursts.js'
 import { listenOn } from './punch-ports.js'
 import { Shots, type Shot } from './shots.js'
 import type { VolleyCounts, VolleyRequest } from './volley-request.js'
@@ -16,6 +17,9 @@ interface Row {
 export class VolleySockets {
   readonly #request: VolleyRequest
   readonly #shots: Shots
+  readonly #bursts: Bursts
+  /** What the next SYNs of the bursts are sent from or to. */
+  #fireNext: () => void = () => {}
   /** Ends the wait for what is to be sent next. */
   #cancelNext: (() => void) | undefined
   /** By port; `sinceMs`: a SYN left from it last. */
@@ -26,7 +30,8 @@ export class VolleySockets {
 
   constructor(request: VolleyRequest) {
     this.#request = request
-    this.#shots = new Shots(request, { quietMs: port => this.#quietMs(port), onSend: port => this.#noteSyn(port), onEnd: () => this.#look() })
+    this.#shots = new Shots(request, { quietMs: port => this.#quietMs(port), onSend: port => this.#noteSyn(port), onRefused: port => this.#leaveOpen(port), onEnd: () => this.#look() })
+    this.#bursts = new Bursts(request, { fire: count => this.#fireMany(count), onOver: () => this.#look() })
   }
 
   get counts(): VolleyCounts {
@@ -35,7 +40,12 @@ export class VolleySockets {
 
   /** Nothing more can come up, unless a port sends again whose connection was hung up on. */
   get isSpent(): boolean {
-    return this.#shots.size === 0 && this.#cancelNext === undefined && this.#opening === 0 && this.#listening.size === 0
+    return this.#shots.size === 0 && this.#cancelNext === undefined && !this.#bursts.isPending && this.#opening === 0 && this.#listening.size === 0
+  }
+
+  /** Others of the node send in bursts, so that this one has to wait. */
+  get isWaiting(): boolean {
+    return this.#bursts.isWaiting
   }
 
   /** Fires; the first SYNs leave in this turn where the volley does not wait. Once. */
@@ -50,6 +60,7 @@ export class VolleySockets {
     this.#isStopped = true
     this.#cancelNext?.()
     this.#cancelNext = undefined
+    this.#bursts.stop()
     this.#stopListening()
     this.#shots.stop()
   }
@@ -59,7 +70,7 @@ export class VolleySockets {
     const rows = localPorts.map((localPort): Row => ({ localPort, pairs: remotePorts.filter(remotePort => !this.#isOwn(localPort, remotePort)) }))
     if (listenMs === undefined) {
       for (const remotePort of remotePorts) for (const row of rows) if (row.pairs.includes(remotePort)) this.#fireFrom(row, remotePort)
-      return this.#scatterSoon(rows.at(-1))
+      return this.#burstSoon(rows.at(-1))
     }
     for (const row of rows) {
       const [first] = row.pairs
@@ -70,7 +81,7 @@ export class VolleySockets {
     this.#next(listenMs, () => {
       this.#stopListening()
       for (const row of rows) for (const remotePort of row.pairs.slice(1)) this.#fireFrom(row, remotePort)
-      this.#scatter(rows.at(-1))
+      this.#burst(rows.at(-1))
     })
   }
 
@@ -80,34 +91,44 @@ export class VolleySockets {
   }
 
   /** One local port; a fresh one is the same from its first SYN on. */
-  #fireFrom(row: Row, remotePort: number, isSteady = true): void {
-    const shot = this.#shots.fire(row.shot?.localPort ?? row.localPort, remotePort, isSteady)
+  #fireFrom(row: Row, remotePort: number): void {
+    const shot = this.#shots.fire(row.shot?.localPort ?? row.localPort, remotePort, this.#request.volley.bursts === undefined)
     row.shot ??= shot
   }
 
   /** The kernel chooses a fresh port as the SYN leaves, one tick later. */
-  #scatterSoon(row: Row | undefined): void {
-    if (this.#request.volley.random === undefined || row?.localPort !== 0) return this.#scatter(row)
-    this.#next(0, () => this.#scatter(row))
+  #burstSoon(row: Row | undefined): void {
+    if (this.#request.volley.random === undefined || row?.localPort !== 0) return this.#burst(row)
+    this.#next(0, () => this.#burst(row))
   }
 
-  /** The random ports, in batches. */
-  #scatter(row: Row | undefined): void {
-    const { clock, volley: { random, remotePorts } } = this.#request
-    if (random === undefined || row === undefined) return this.#look()
-    const { low, high, count, perSecond } = random
-    const ports = drawPorts(low, high, count + remotePorts.length, this.#request.random).filter(port => !remotePorts.includes(port)).slice(0, count)
-    const perBatch = Math.ceil((perSecond * batchMs) / 1_000)
-    const startedAtMs = clock.now()
-    let sent = 0
-    const fire = () => {
-      for (const remotePort of ports.slice(sent, sent + perBatch)) this.#fireFrom(row, remotePort, false)
-      sent += perBatch
-      if (sent >= ports.length) return this.#look()
-      // a batch that was late does not delay those after it
-      this.#next(Math.max(0, startedAtMs + (sent * 1_000) / perSecond - clock.now()), fire)
+  #burst(row: Row | undefined): void {
+    const { random, volley: { bursts, random: range, remotePorts } } = this.#request
+    const [first] = remotePorts
+    if (bursts === undefined || row === undefined) return this.#look()
+    if (range === undefined) {
+      if (first === undefined) return this.#look()
+      this.#fireNext = () => void this.#shots.fire(0, first, false)
+    } else {
+      const count = bursts.reduce((sum, size) => sum + size, remotePorts.length)
+      const ports = drawPorts(range.low, range.high, count, random).filter(port => !remotePorts.includes(port)).values()
+      this.#fireNext = () => {
+        const { value } = ports.next()
+        if (value !== undefined) this.#fireFrom(row, value)
+      }
     }
-    fire()
+    this.#bursts.start(bursts)
+    if (range !== undefined) this.#listenSoon(row)
+  }
+
+  /** A NAT may keep a mapping for some seconds after a refusal: the peer's SYN would come to a port without a socket, and be refused in turn. */
+  #leaveOpen(port: number): void {
+    this.#request.onRefusal()
+    if (this.#request.volley.random === undefined) this.#listen(port)
+  }
+
+  #fireMany(count: number): void {
+    for (let fired = 0; fired < count; fired += 1) this.#fireNext()
   }
 
   /** At once where no SYN goes first, else right behind it. */
@@ -122,11 +143,11 @@ export class VolleySockets {
   }
 
   #listen(port: number): void {
-    if (port === 0) return
+    if (port === 0 || this.#listening.has(port)) return
     const { clock, onSocket, volley: { host, remoteHost } } = this.#request
     const stop = listenOn({
       local: { host, port }, remoteHost,
-      onSocket: socket => onSocket({ socket: socket.on('error', ignore), rttMs: undefined }),
+      onSocket: socket => onSocket({ socket: socket.on('error', ignore), rttMs: undefined, isByChance: this.#bursts.hasBegun }),
     })
     this.#listening.set(port, { sinceMs: clock.now(), stop })
   }
@@ -160,6 +181,6 @@ export class VolleySockets {
   }
 }
 
-const { batchMs, listenQuietMs } = defaults.punch
+const { listenQuietMs } = defaults.punch
 
 const ignore = () => {}

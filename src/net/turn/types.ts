@@ -1,19 +1,16 @@
 import type { Observable } from 'rxjs'
 import type { Failure } from '../../errors/index.js'
 import type { Endpoint, Family } from '../../protocol/endpoint.js'
+import type { TurnRealm } from '../../protocol/turn/long-term.js'
 import type { TurnUrl } from '../../protocol/turn-url.js'
 import type { Socket } from '../dial-socket.js'
+
+export type { TurnRealm }
 
 /** Time and abort of one request to a server. */
 export interface TurnLimits {
   readonly timeoutMs: number
   readonly signal: AbortSignal
-}
-
-/** What a server told about itself: with it the next allocation needs one round trip less. Valid for one server and user. */
-export interface TurnRealm {
-  readonly realm: string
-  readonly nonce: string
 }
 
 /** What an allocation is asked for. */
@@ -25,8 +22,10 @@ export interface AllocationRequest extends TurnLimits {
   readonly family?: Family
   /** From an earlier allocation; a stale one costs a round trip, no more. */
   readonly realm?: TurnRealm
-  /** Peer addresses that may come, asked for in the flight of the request itself. */
+  /** Peer addresses that may come, asked for in the flight of the request itself. One that is refused costs only itself: `permit` tells. */
   readonly peers?: readonly string[]
+  /** Authority that signed the server's certificate (PEM), instead of Node's. */
+  readonly ca?: string
 }
 
 /** A peer has connected to our relayed address. */

@@ -51,14 +51,14 @@ export const transactionKey = (bytes: Buffer): string | undefined =>
 /** True for a message of RFC 3489, which has no magic cookie. */
 export const isClassic = ({ transaction }: StunHeader): boolean => transaction.readUInt32BE() !== magicCookie
 
-/** Writes a message; integrity and fingerprint are appended to it afterwards. Throws ERR_MALFORMED above `stun.maxMessageBytes`. */
-export function encodeMessage(header: StunHeader, attributes: readonly EncodableAttribute[]): Buffer {
+/** Writes a message; integrity and fingerprint are appended to it afterwards. Throws ERR_MALFORMED above `maxBytes`. */
+export function encodeMessage(header: StunHeader, attributes: readonly EncodableAttribute[], maxBytes: number = defaults.stun.maxMessageBytes): Buffer {
   const parts: Uint8Array[] = [Buffer.alloc(stunSizes.header)]
   for (const { type, encode } of attributes) parts.push(...frameAttribute(type, encode(header.transaction)))
   const message = Buffer.concat(parts)
   message.writeUInt16BE(encodeType(header))
   message.set(header.transaction, stunSizes.typeAndLength)
-  return stateLength(message)
+  return stateLength(message, maxBytes)
 }
 
 /** `message` with one more attribute, whose value is computed over what comes before it, its length already counted (RFC 8489 section 14.5). */
@@ -68,10 +68,10 @@ export function appendComputed(message: Buffer, type: number, size: number, comp
   return longer
 }
 
-/** Reads one whole message. Throws ERR_MALFORMED for anything else, also for bytes too few or too many. */
-export function decodeMessage(bytes: Buffer): StunMessage {
+/** Reads one whole message. Throws ERR_MALFORMED for anything else, also for bytes too few or too many, or more than `maxBytes`. */
+export function decodeMessage(bytes: Buffer, maxBytes?: number): StunMessage {
   if (bytes.length < stunSizes.header) throw malformed(`${bytes.length} bytes are less than a STUN header`)
-  const length = statedLength(bytes)
+  const length = statedLength(bytes, maxBytes)
   if (length !== bytes.length) throw malformed(`a STUN message of ${length} bytes came as ${bytes.length}`)
   const type = bytes.readUInt16BE()
   const attributes: RawAttribute[] = []
@@ -89,11 +89,11 @@ export function decodeMessage(bytes: Buffer): StunMessage {
   return { class: classOf(type), method: methodOf(type), transaction: bytes.subarray(stunSizes.typeAndLength, stunSizes.header), attributes, bytes }
 }
 
-/** Bytes of the whole message by its first four; throws ERR_MALFORMED for what begins no STUN message or one above `stun.maxMessageBytes`. */
-export function statedLength(start: Buffer): number {
+/** Bytes of the whole message by its first four; throws ERR_MALFORMED for what begins no STUN message or one above `maxBytes`. */
+export function statedLength(start: Buffer, maxBytes: number = defaults.stun.maxMessageBytes): number {
   const length = stunSizes.header + start.readUInt16BE(2)
   if (start.readUInt8() > 0x3f || length % 4 !== 0) throw malformed('these bytes begin no STUN message')
-  if (length > defaults.stun.maxMessageBytes) throw malformed(`a STUN message of ${length} bytes`)
+  if (length > maxBytes) throw malformed(`a STUN message of ${length} bytes`)
   return length
 }
 
@@ -106,8 +106,8 @@ function frameAttribute(type: number, value: Uint8Array): Uint8Array[] {
   return [header, value, Buffer.alloc(padded(value.length) - value.length)]
 }
 
-function stateLength(message: Buffer): Buffer {
-  if (message.length > defaults.stun.maxMessageBytes) throw malformed(`a STUN message of ${message.length} bytes`)
+function stateLength(message: Buffer, maxBytes: number = defaults.stun.maxMessageBytes): Buffer {
+  if (message.length > maxBytes) throw malformed(`a STUN message of ${message.length} bytes`)
   message.writeUInt16BE(message.length - stunSizes.header, 2)
   return message
 }

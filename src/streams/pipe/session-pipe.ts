@@ -84,7 +84,7 @@ export class SessionPipe extends Duplex implements Pipe, SessionReader {
   }
 
   get isIdle(): boolean {
-    return this.#session.isIdle && this.writableLength === 0
+    return this.#session.isIdle && !this.#session.isStalled && this.writableLength === 0
   }
 
   messages({ maxMessageBytes = defaults.messages.maxMessageBytes }: { readonly maxMessageBytes?: number } = {}): Messages {

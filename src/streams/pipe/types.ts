@@ -22,6 +22,8 @@ export interface PipePath {
   readonly family: Family
   readonly local: string
   readonly remote: string
+  /** By a relay: the endpoint of the TURN server; `remote` is the relayed address. */
+  readonly relay?: string
   /** How a punch came through. */
   readonly method?: PunchMethod
   readonly rttMs: number
@@ -77,7 +79,7 @@ export interface Pipe extends Duplex {
   /** Incoming bytes. Lossless, and never pauses the source: the pipe is in flowing mode while subscribed. */
   readonly data$: Observable<Uint8Array>
   readonly stats: PipeStats
-  /** True when nothing of ours is waiting for acknowledgement. */
+  /** True when nothing of ours is waiting for acknowledgement, and there is a path to leave by. */
   readonly isIdle: boolean
   messages(options?: { readonly maxMessageBytes?: number }): Messages
   /**

@@ -8,6 +8,8 @@ import type { WindowPool } from './window-pool.js'
 export interface InboundUser {
   readonly rttMs: () => number
   readonly sendAck: (offsets: Offsets) => void
+  /** Lets what was sent leave now. */
+  readonly flush: () => void
 }
 
 /** The receiving half of a session: bytes in order, the credit for more, and their acknowledgement. */
@@ -62,7 +64,11 @@ export class Inbound {
   /** The next piece for the application; undefined when there is none now. */
   take(): Buffer | undefined {
     const piece = this.#buffer.take()
-    if (piece !== undefined && this.#window.wantsUpdate(this.#buffer.taken)) this.#sendAck()
+    if (piece !== undefined && this.#window.wantsUpdate(this.#buffer.taken)) {
+      this.#sendAck()
+      // a turn reads all there is: at its end the peer would have run out of credit
+      this.#user.flush()
+    }
     return piece
   }
 

@@ -3,6 +3,7 @@ import { defaults } from '../../config/defaults.js'
 import { isErrorCode, type ErrorCode, type Failure } from '../../errors/index.js'
 import type { Channel } from '../../net/channel.js'
 import type { Clock } from '../../net/clock.js'
+import { dataPerFrame } from '../../protocol/data-frames.js'
 import type { Frame, Open } from '../../protocol/frames.js'
 import type { Offsets, OpenEvent } from './types.js'
 
@@ -265,9 +266,12 @@ export function answerPing(channel: Channel, token: number): void {
 }
 
 /** What a fresh connection takes in a round trip or two: acknowledgements have to wait behind it. It doubles when the socket has taken it, */
-const firstBatchBytes = 32 * 1_024
-/** up to this; larger batches only cost memory. */
-const maxBatchBytes = 256 * 1_024
+const firstBatchBytes = 3 * dataPerFrame
+/**
+ * up to seven TLS records. Node hands the kernel ten buffers of 16 KiB in one call, so that all leave at once, and they
+ * fit the processor's cache.
+ */
+const maxBatchBytes = 7 * dataPerFrame
 /** Channels of earlier epochs that are still read. */
 const maxOldLinks = 4
 /** Twice what our own DATA lets wait in a socket. */

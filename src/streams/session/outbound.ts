@@ -1,5 +1,6 @@
 import { defaults } from '../../config/defaults.js'
 import type { Clock } from '../../net/clock.js'
+import { dataPerFrame } from '../../protocol/data-frames.js'
 import { SendBuffer } from './send-buffer.js'
 import type { Link } from './links.js'
 
@@ -124,8 +125,7 @@ export class Outbound {
     const link = this.#user.link()
     if (link === undefined) return
     while (!link.isBlocked && this.#user.link() === link) {
-      const limit = Math.min(this.#peerMaxOffset, this.#buffer.acknowledged + defaults.session.maxWindow)
-      const batch = this.#buffer.take(Math.min(limit - this.#buffer.framed, link.batchBytes))
+      const batch = this.#buffer.take(this.#nextLength(link))
       if (batch === undefined) break
       link.sent = this.#buffer.framed
       const isReady = link.channel.write(batch)
@@ -151,6 +151,20 @@ export class Outbound {
     for (const done of this.#buffer.drop()) done(error)
     if (isWhole) this.#callEndWaiters()
     this.#endWaiters.length = 0
+  }
+
+  /**
+   * Bytes of the next batch. In a large flow whole frames only, each a TLS record: a record of a few bytes costs the
+   * peer as much as a full one. What is left rides with the next bytes, or goes once the socket is free.
+   */
+  #nextLength({ batchBytes }: Link): number {
+    const { waitingBytes, framed, acknowledged, isAllAcknowledged } = this.#buffer
+    const limit = Math.min(this.#peerMaxOffset, acknowledged + defaults.session.maxWindow)
+    const length = Math.min(waitingBytes, limit - framed, batchBytes)
+    if (length >= minPendingBytes) return length - (length % dataPerFrame)
+    // credit for less than a frame: more is on its way
+    const isShortOfCredit = length < Math.min(waitingBytes, dataPerFrame)
+    return isShortOfCredit && !isAllAcknowledged ? 0 : length
   }
 
   #scheduleFlush(): void {

@@ -1,4 +1,4 @@
-import { encodeData, framedLength, framesFrom } from '../../protocol/data-frames.js'
+import { dataPerFrame, encodeData, framedLength, framesFrom } from '../../protocol/data-frames.js'
 import { SpareSlabs } from './spare-slabs.js'
 
 /** A write that waits to be framed. */
@@ -44,12 +44,17 @@ export class SendBuffer {
     return this.#waitingBytes
   }
 
-  /** True when every byte accepted so far is with the peer. */
-  get isSettled(): boolean {
-    return this.#waitingBytes === 0 && this.#acknowledged === this.#framed
+  /** True when every framed byte is with the peer. */
+  get isAllAcknowledged(): boolean {
+    return this.#acknowledged === this.#framed
   }
 
-  /** Accepts bytes; `done` is called when they are framed and the memory of `chunk` is the caller's again. */
+  /** True when every byte accepted so far is with the peer. */
+  get isSettled(): boolean {
+    return this.#waitingBytes === 0 && this.isAllAcknowledged
+  }
+
+  /** Accepts bytes; `done` is called when they are framed, but for a rest of less than a frame, and the memory of `chunk` is the caller's again. */
   push(chunk: Uint8Array, done?: (error?: Error) => void): void {
     if (chunk.length === 0 && this.#waiting.length === 0) return done?.()
     this.#waiting.push(done === undefined ? { chunk } : { chunk, done })
@@ -117,7 +122,15 @@ export class SendBuffer {
     while (whole < this.#waiting.length && this.#waiting[whole]!.chunk.length <= left) left -= this.#waiting[whole++]!.chunk.length
     const finished = this.#waiting.splice(0, whole)
     const head = this.#waiting[0]
-    if (left > 0 && head !== undefined) this.#waiting[0] = { ...head, chunk: head.chunk.subarray(left) }
     for (const { done } of finished) if (done !== undefined) this.#framedWriters.push(done)
+    if (left > 0 && head !== undefined) this.#waiting[0] = this.#rest(head, left)
+  }
+  /** What is left of a write. A short rest is copied, so that its writer goes on and brings what fills the frame. */
+  #rest({ chunk, done }: Waiting, from: number): Waiting {
+    const rest = chunk.subarray(from)
+    if (done === undefined) return { chunk: rest }
+    if (rest.length >= dataPerFrame) return { chunk: rest, done }
+    this.#framedWriters.push(done)
+    return { chunk: Buffer.from(rest) }
   }
 }

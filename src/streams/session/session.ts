@@ -50,6 +50,7 @@ export class Session {
     this.#in = new Inbound(clock, pool, {
       rttMs: () => this.#liveness.rttMs,
       sendAck: offsets => this.#links.current?.channel.send({ type: 'ack', ...offsets }),
+      flush: () => this.#links.current?.channel.flush(),
     })
     this.#liveness = new LivenessWatch(clock, {
       isBusy: () => !this.#out.isIdle,

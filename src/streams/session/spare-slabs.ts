@@ -10,7 +10,8 @@ export class SpareSlabs {
   /** Memory for `size` bytes, as left by an earlier batch or fresh; undefined where the size is not worth it. */
   take(size: number): Buffer | undefined {
     if (size < minSlabBytes) return undefined
-    const index = this.#slabs.findIndex(({ length }) => length >= size)
+    // the latest one is the warmest
+    const index = this.#slabs.findLastIndex(({ length }) => length >= size)
     const [slab] = index < 0 ? [] : this.#slabs.splice(index, 1)
     if (slab === undefined) return Buffer.allocUnsafeSlow(Math.ceil(size / minSlabBytes) * minSlabBytes)
     this.#bytes -= slab.length

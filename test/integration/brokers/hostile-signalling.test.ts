@@ -60,7 +60,7 @@ describeIf('a node that gets letters from somebody who means harm', mosquittoMis
   })
 
   const offer = (fields: Partial<OfferMessage> = {}): OfferMessage => ({
-    type: 'offer', session: hexId(), attempt: hexId(), protocol: '', strategies: ['reverse'], interfaces: [], punch: [], inbox, doorKey: attacker.doorKey, machineTag: randomBytes(8), brokerRttMs: 1, ...fields,
+    type: 'offer', session: hexId(), attempt: hexId(), protocol: '', strategies: ['reverse'], interfaces: [], punch: [], relay: [], inbox, doorKey: attacker.doorKey, machineTag: randomBytes(8), brokerRttMs: 1, ...fields,
   })
 
   const replyTo = (messageId: string, type: SignalMessage['type']): Promise<Letter> =>
@@ -118,9 +118,9 @@ describeIf('a node that gets letters from somebody who means harm', mosquittoMis
     const [of, session, attempt] = [hexId(), hexId(), hexId()]
     const { strategies, interfaces, punch, doorKey, machineTag, brokerRttMs } = offer()
     const unasked: SignalMessage[] = [
-      { type: 'update', of, attempt, round: 1, punch }, { type: 'commit', of, attempt, round: 1, atMs: Date.now() },
+      { type: 'update', of, attempt, round: 1, punch, relay: [] }, { type: 'commit', of, attempt, round: 1, atMs: Date.now() },
       { type: 'ack', of }, { type: 'refuse', of, attempt, code: 'ERR_REFUSED' }, { type: 'challenge', of, nonce: randomBytes(16) }, { type: 'cancel', session, attempt },
-      { type: 'answer', of, session, attempt, strategies, interfaces, punch, doorKey, machineTag, brokerRttMs, receivedAtMs: Date.now() },
+      { type: 'answer', of, session, attempt, strategies, interfaces, punch, relay: [], doorKey, machineTag, brokerRttMs, receivedAtMs: Date.now() },
     ]
     expect(await effectsOf(async () => {
       for (const message of unasked) await publish(seal(message))

@@ -73,17 +73,17 @@ async function meet(apartMs = 0) {
   const bob = new Office(off(apartMs))
   const offers$ = new ReplaySubject<ReceivedOffer>()
   const desk = new OfferDesk({
-    ...bob, access: new Access({ allow: 'any' }), budget: new Budget(bob.clock), ownInterfaces: () => [], addressFor: () => new Uint8Array(),
+    ...bob, access: new Access({ allow: 'any' }), budget: new Budget(bob.clock), ownInterfaces: () => [], stateWhere: (_strategies, gathered) => gathered, addressFor: () => new Uint8Array(),
     onOffer: (_peerId, _message, offer) => offers$.next(offer), onCancel: () => {}, isForgotten: () => false,
   })
   bob.mailroom.letters$.subscribe(delivery => desk.take(delivery))
   bob.pool.lease(broker.url)
   await bob.pool.online(broker.url, AbortSignal.timeout(5_000))
   await bob.pool.subscribe(broker.url, bob.mailroom.topic)
-  const request = { peerId: bob.identity.id, sessionKey: 'key', sessionId: hex(), attemptId: hex(), protocol: '', established: false, strategies: ['punch'], brokers: [broker.url], punch: records(1) } as const
-  alice.follow(exchangeOffer$({ ...alice, ownInterfaces: () => [], keep: () => {} }, request, alice.letters$))
+  const request = { peerId: bob.identity.id, sessionKey: 'key', sessionId: hex(), attemptId: hex(), protocol: '', established: false, strategies: ['punch'], brokers: [broker.url], punch: records(1), relay: [] } as const
+  alice.follow(exchangeOffer$({ ...alice, ownInterfaces: () => [], stateWhere: (_strategies, gathered) => gathered, keep: () => {} }, request, alice.letters$))
   const received = await firstValueFrom(offers$.pipe(timeout(5_000)))
-  const answer = () => bob.follow(desk.answer$(received.offerId, ['punch'], records(2), bob.letters$))
+  const answer = () => bob.follow(desk.answer$({ offerId: received.offerId, strategies: ['punch'], punch: records(2), relay: [] }, bob.letters$))
   return { alice, bob, received, answer }
 }
 
@@ -111,17 +111,17 @@ describe('offer and answer', () => {
 describe('updates', () => {
   it('travel both ways', async () => {
     const { alice, bob } = await joined()
-    alice.letters$.next({ type: 'update', round: 1, records: records(3) })
-    bob.letters$.next({ type: 'update', round: 1, records: records(4) })
-    await poll(() => bob.of('peer.updated')).toEqual([{ type: 'peer.updated', round: 1, punch: records(3) }])
-    await poll(() => alice.of('peer.updated')).toEqual([{ type: 'peer.updated', round: 1, punch: records(4) }])
+    alice.letters$.next({ type: 'update', round: 1, records: records(3), relay: [] })
+    bob.letters$.next({ type: 'update', round: 1, records: records(4), relay: [] })
+    await poll(() => bob.of('peer.updated')).toEqual([{ type: 'peer.updated', round: 1, punch: records(3), relay: [] }])
+    await poll(() => alice.of('peer.updated')).toEqual([{ type: 'peer.updated', round: 1, punch: records(4), relay: [] }])
   })
 
   it('from before the answer wait for it, the latest only', async () => {
     const { alice, bob, answer } = await meet()
-    for (const port of [5, 6]) alice.letters$.next({ type: 'update', round: 0, records: records(port) })
+    for (const port of [5, 6]) alice.letters$.next({ type: 'update', round: 0, records: records(port), relay: [] })
     answer()
-    await poll(() => bob.of('peer.updated')).toEqual([{ type: 'peer.updated', round: 0, punch: records(6) }])
+    await poll(() => bob.of('peer.updated')).toEqual([{ type: 'peer.updated', round: 0, punch: records(6), relay: [] }])
   })
 })
 

@@ -45,7 +45,7 @@ export class Stranger {
     const { doorKey } = decodeAddress(this.#target.address)
     const message: OfferMessage = {
       type: 'offer', session: randomBytes(16).toString('hex'), attempt: randomBytes(16).toString('hex'), protocol: '', strategies: ['direct', 'reverse'], interfaces,
-      punch: [], inbox: this.#mailroom.inbox, doorKey: this.identity.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1, ...fields,
+      punch: [], relay: [], inbox: this.#mailroom.inbox, doorKey: this.identity.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1, ...fields,
     }
     const publicKey = decodePeerId(this.#target.id)
     await this.publish(this.#mailroom.seal(message, { publicKey, doorKey: tagged ? doorKey : undefined }).payload)

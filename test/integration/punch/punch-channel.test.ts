@@ -63,17 +63,18 @@ describe('a punch', () => {
   })
 
   it('finds the peer among random ports', async () => {
-    const random = { low: ports.responder - 20, high: ports.responder + 20, count: 41, perSecond: 500 }
+    const random = { low: ports.responder - 20, high: ports.responder + 20 }
     const responder = punches.start('responder', volley('responder', listens))
     await expect.poll(() => responder.channel.counts.refused).toBe(1)
-    const initiator = punches.start('initiator', volley('initiator', { method: 'birthday', remotePorts: [], random }))
+    const initiator = punches.start('initiator', volley('initiator', { method: 'birthday', remotePorts: [], bursts: [41], random }))
     const [ours] = await channelsOf([initiator, responder])
     expect(ours?.remote).toBe(`127.0.0.3:${ports.responder}`)
   })
 
   it('takes the first of many fresh ports that dial it', async () => {
-    const responder = punches.start('responder', volley('responder', { method: 'birthday', localPorts: new Array<number>(64).fill(0) }))
-    const [ours, theirs] = await channelsOf([punches.start('initiator', volley('initiator', listens)), responder])
+    const initiator = punches.start('initiator', volley('initiator', listens))
+    await expect.poll(() => initiator.channel.counts.refused).toBe(1)
+    const [ours, theirs] = await channelsOf([initiator, punches.start('responder', volley('responder', { method: 'birthday', localPorts: [0], bursts: [63] }))])
     expect(ours?.remote).toBe(theirs?.local)
   })
 
@@ -179,13 +180,15 @@ describe('the end of a punch', () => {
   })
 
   it('leaves no timer when it is through', async () => {
-    await channelsOf([punches.start('responder', volley('responder', listens)), punches.start('initiator', volley('initiator', { random: { low: 1_024, high: 1_123, count: 100, perSecond: 20 } }))])
+    const responder = punches.start('responder', volley('responder', listens))
+    await expect.poll(() => responder.channel.counts.refused).toBe(1)
+    await channelsOf([responder, punches.start('initiator', volley('initiator', { bursts: [1, 99], random: { low: 1_024, high: 1_123 } }))])
     expect(punches.timers.size).toBe(0)
   })
 
   it('comes at once when nothing more can come up', async () => {
-    const random = { low: ports.responder, high: ports.responder + 9, count: 10, perSecond: 1_000 }
-    const { outcome } = punches.start('initiator', volley('initiator', { remotePorts: [], random }))
+    const random = { low: ports.responder, high: ports.responder + 9 }
+    const { outcome } = punches.start('initiator', volley('initiator', { remotePorts: [], bursts: [10], random }))
     expect(await outcome).toMatchObject({ type: 'failed', failure: { message: 'SYNs: 10 sent, 10 refused' } })
   })
 

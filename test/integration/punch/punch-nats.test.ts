@@ -80,8 +80,8 @@ describeIf('a punch through NATs', labMissing(), () => {
 
   it.concurrent('finds the port of a NAT that draws one per destination', async () => {
     const reports = await punch('dependent', 'silent', {
-      initiator: { method: 'birthday', localPorts: new Array<number>(64).fill(0), remotePorts: [30_012] },
-      responder: { method: 'birthday', localPorts: [30_012], remotePorts: [], random: { low: 40_000, high: 40_255, count: 256, perSecond: 500 } },
+      initiator: { method: 'birthday', localPorts: [0], remotePorts: [30_012], bursts: [63] },
+      responder: { method: 'birthday', localPorts: [30_012], remotePorts: [], bursts: [256], random: { low: 40_000, high: 40_255 } },
     })
     expect(reports).toMatchObject(joined)
   })

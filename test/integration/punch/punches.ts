@@ -20,6 +20,12 @@ export const volleyOf = (role: Role, localPort: number, remotePort: number): Vol
   method: 'mapping', scope: 'local', family: 4, host: hosts[role], localPorts: [localPort], remoteHost: hosts[otherSide[role]], remotePorts: [remotePort], delayMs: 0,
 })
 
+/** It is always the turn of this volley. */
+export const atOnce: PunchRequest['takeTurn'] = begin => {
+  begin()
+  return () => {}
+}
+
 /** A punch that is watched. */
 export interface Punch {
   readonly channel: PunchChannel
@@ -55,7 +61,7 @@ export class Punches implements AsyncDisposable {
     const channel = new PunchChannel(
       {
         volley, peerId: identities[otherSide[role]].id, role, sessionKey: `key of the ${role}`, sessionId: 'aa'.repeat(16), attemptId: 'bb'.repeat(16),
-        timeoutMs: 10_000, maySend: () => true, ...request,
+        timeoutMs: 10_000, maySend: () => true, takeTurn: atOnce, onRefusal: () => {}, ...request,
       },
       new Securer(identity), this.#clock, Math.random,
     )

@@ -1,12 +1,13 @@
 import type { AnyEventObject, AnyStateMachine } from 'xstate'
 import { directMachine } from '../../../machines/direct/direct.machine.js'
 import { punchMachine } from '../../../machines/punch/punch.machine.js'
+import { relayMachine } from '../../../machines/relay/relay.machine.js'
 import { reverseMachine } from '../../../machines/reverse/reverse.machine.js'
 import type { CandidateRecord } from '../../../machines/shared/candidate.types.js'
 import type { StrategyInput } from '../../../machines/shared/strategy.types.js'
 import type { Strategy } from '../../../machines/strategies.js'
 import { FakeActors, run, settled } from './live.js'
-import { candidate, endpoints, failure, peerId, policy, punchRecord, record, site, volley } from './samples.js'
+import { candidate, endpoints, failure, peerId, policy, punchRecord, reach, record, relayRecord, site, volley } from './samples.js'
 
 /** How a strategy is driven on the side on which it acts. */
 interface Drive {
@@ -42,7 +43,16 @@ const drives: Readonly<Record<Strategy, Drive>> = {
       fakes.last('ports').tell({ type: 'sites.gathered', round: 0, sites: [site(1)] })
       send({ type: 'peer.answered', endpoints: { ...endpoints(1), punch: [punchRecord(1)] }, roundTripMs: 50 })
     },
-    news: { type: 'peer.updated', round: 0, punch: [punchRecord(2)] },
+    news: { type: 'peer.updated', round: 0, punch: [punchRecord(2)], relay: [] },
+  },
+  relay: {
+    machine: relayMachine, role: 'initiator', planner: 'planWays', others: ['relays'],
+    plan: ids => ({ candidates: ids.map(id => ({ candidate: candidate(id), relay: reach('dial'), key: id })), keys: ids }),
+    begin: (fakes, send) => {
+      fakes.last('relays').tell({ type: 'relay.unavailable', failure })
+      send({ type: 'peer.answered', endpoints: { ...endpoints(1), relay: [relayRecord(1)] }, roundTripMs: 50 })
+    },
+    news: { type: 'peer.updated', round: 0, punch: [], relay: [relayRecord(1), relayRecord(2)] },
   },
 }
 

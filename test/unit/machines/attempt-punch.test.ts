@@ -67,7 +67,7 @@ describe('an attempt and its punch', () => {
     clock.increment(gatherMs)
     expect(fakes.last('exchange')).toMatchObject({ input: { punch: [] }, received: [] })
     tellSites(site(1))
-    expect(fakes.last('exchange').received).toEqual([{ type: 'update', round: 0, records: [site(1).record] }])
+    expect(fakes.last('exchange').received).toEqual([{ type: 'update', round: 0, records: [site(1).record], relay: [] }])
   })
 
   it('answers without ports that come late, and fires when they come', () => {

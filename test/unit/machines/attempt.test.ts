@@ -284,7 +284,7 @@ describe('an attempt in sequence', () => {
 describe('a responder’s attempt', () => {
   it('answers the offer and starts what it asks for, and elects nothing', () => {
     const { fakes, secured } = start(responderInput())
-    expect(fakes.last('answer').input).toEqual({ offerId: 'offer-1', strategies: ['direct', 'reverse'], punch: [] })
+    expect(fakes.last('answer').input).toEqual({ offerId: 'offer-1', strategies: ['direct', 'reverse'], punch: [], relay: [] })
     expect(fakes.last('reverse').input).toMatchObject({ role: 'responder', endpoints: endpoints(1), awaitsAnswer: false })
     secured('reverse-1')
     expect(fakes.of('openChannel')).toEqual([])
@@ -364,7 +364,7 @@ describe('an attempt that punches', () => {
     const { fakes, by, send } = talking(role)
     expect(fakes.last(by).received).toEqual([])
     send(gathered(1, 2))
-    expect(fakes.last(by).received).toEqual([{ type: 'update', round: 1, records: [punchRecord(2)] }])
+    expect(fakes.last(by).received).toEqual([{ type: 'update', round: 1, records: [punchRecord(2)], relay: [] }])
   })
 
   it('tells the peer the moment that its punch named', () => {
@@ -385,14 +385,14 @@ describe('an attempt that punches', () => {
   it('keeps where the peer can be hit now for a later round', () => {
     const { send, context } = talking('initiator')
     send({ type: 'exchange.answered', endpoints: endpoints(7), roundTripMs: 50 })
-    send({ type: 'peer.updated', round: 0, punch: records })
+    send({ type: 'peer.updated', round: 0, punch: records, relay: [] })
     expect(context().known?.endpoints).toEqual({ ...endpoints(7), punch: records })
   })
 
   it('does not mind an update when its punch is over', () => {
     const { fakes, send, exhausted, is } = talking('initiator')
     exhausted('punch')
-    send({ type: 'peer.updated', round: 0, punch: records })
+    send({ type: 'peer.updated', round: 0, punch: records, relay: [] })
     expect(fakes.last('punch').received).toEqual([])
     expect(is('connecting')).toBe(true)
   })

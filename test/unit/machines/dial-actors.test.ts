@@ -15,7 +15,7 @@ function plan(input: Partial<PlanInput>, { isKnown = true, strangerDials = 2, ma
 }
 
 const at = (...hosts: string[]): PlanInput['endpoints'] => ({
-  isSameMachine: false, punch: [], interfaces: hosts.map(host => ({ family: 4, external: { host, port: 1 } })) as unknown as NonNullable<PlanInput['endpoints']>['interfaces'],
+  isSameMachine: false, punch: [], relay: [], interfaces: hosts.map(host => ({ family: 4, external: { host, port: 1 } })) as unknown as NonNullable<PlanInput['endpoints']>['interfaces'],
 })
 
 const later = (first: Plan, input: Partial<PlanInput>) => ({ ...input, planned: first.keys })

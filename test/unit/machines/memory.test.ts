@@ -65,10 +65,10 @@ describe('taking aim at a peer whose last pipe is remembered', () => {
 
   const aim = (planned: readonly string[] = []): Promise<Aim> => {
     const { takeAim } = createPunchActors({
-      clock: systemClock(), own: () => [{ interfaceName: 'eth0', family: 4, address: '10.0.0.9', cidr: '10.0.0.9/24' }], isKnown: () => true, birthday: 'auto', hold: () => ({ gather: () => [], release: () => {} }),
+      clock: systemClock(), own: () => [{ interfaceName: 'eth0', family: 4, address: '10.0.0.9', cidr: '10.0.0.9/24' }], isKnown: () => true, birthday: 'auto', hold: () => ({ gather: () => [], release: () => {} }), awaitsTurn: () => false, isRefused: () => false,
       proven: (peerId, records) => (peerId === 'peer' && records === peer ? punched : undefined),
     })
-    const actor = createActor(takeAim, { input: { role: 'initiator', peerId: 'peer', sites: [site(1, random)], peer, isSameMachine: false, beside: ['punch'], round: 0, planned } })
+    const actor = createActor(takeAim, { input: { role: 'initiator', peerId: 'peer', attemptId: '2', sites: [site(1, random)], peer, isSameMachine: false, beside: ['punch'], round: 0, planned } })
     actor.start()
     return toPromise(actor)
   }

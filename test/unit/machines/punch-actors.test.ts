@@ -11,7 +11,7 @@ import { counting, punchRecord, site } from '../../support/machines/samples.js'
 const { maxVolleys, strangerVolleys, volleyMs } = defaults.punch
 
 const resources = (fields: Partial<PunchResources> = {}): PunchResources => ({
-  clock: systemClock(), own: () => [{ interfaceName: 'eth0', family: 4, address: '10.0.0.9', cidr: '10.0.0.9/24' }], isKnown: () => true, birthday: 'auto', proven: () => undefined,
+  clock: systemClock(), own: () => [{ interfaceName: 'eth0', family: 4, address: '10.0.0.9', cidr: '10.0.0.9/24' }], isKnown: () => true, birthday: 'auto', proven: () => undefined, awaitsTurn: () => false, isRefused: () => false,
   hold: () => ({ gather: () => [], release: () => {} }), ...fields,
 })
 
@@ -78,7 +78,7 @@ describe('the ports of a punch', () => {
 
 describe('taking aim', () => {
   const input = (fields: Partial<AimInput> = {}): AimInput => ({
-    role: 'initiator', peerId: 'peer', sites: [site(1)], peer: [punchRecord(7)], isSameMachine: false, beside: ['punch'], round: 0, planned: [], ...fields,
+    role: 'initiator', peerId: 'peer', attemptId: '2', sites: [site(1)], peer: [punchRecord(7)], isSameMachine: false, beside: ['punch'], round: 0, planned: [], ...fields,
   })
   const global = { family: 4, local: { host: '203.0.113.9', port: 9 }, external: { host: '203.0.113.9', port: 9 } } as const
   it.each([
@@ -125,6 +125,23 @@ describe('taking aim', () => {
     expect(first.volleys).toMatchObject([{ candidate: { method: 'predicted' } }])
     expect((await aim({ peer, round: 1, planned: first.keys })).volleys).toEqual([])
     expect((await aim({ peer, round: 2, planned: first.keys })).volleys).toHaveLength(1)
+  })
+
+  const drawing = [{ ...external(7)[0]!, nat: { ...counting, allocation: 'random' as const } }]
+
+  it('fires at random ports anew in each round', async () => {
+    const first = await aim({ peer: drawing })
+    expect(first.volleys).toMatchObject([{ candidate: { method: 'birthday' }, volley: { bursts: [255, 256] } }])
+    expect((await aim({ peer: drawing, planned: first.keys })).volleys).toEqual([])
+    expect((await aim({ peer: drawing, round: 1, planned: first.keys })).volleys).toMatchObject([{ volley: { bursts: [511] } }])
+    expect((await aim({ peer: drawing, round: 1, planned: first.keys }, { isRefused: () => true })).volleys).toMatchObject([{ volley: { bursts: [1_023] } }])
+  })
+
+  it('fires no second birthday punch of an attempt whose first one waits for others', async () => {
+    const asked: string[] = []
+    const parts = { awaitsTurn: (attemptId: string) => asked.push(attemptId) > 0 }
+    expect(remotes(await aim({ peer: [...drawing, ...external(8)], round: 1 }, parts))).toEqual(['203.0.113.1:8'])
+    expect(asked).toEqual(['2'])
   })
 
   it('tells once what the safety rules leave out', async () => {

@@ -55,7 +55,7 @@ function punchTogether({ nats, warmMs = {}, samplingMs = {}, isLost = () => fals
       sides.get(from)?.side.actor.send({ type: 'answer.sent', alignMs: oneWayMs })
       return send('initiator', { type: 'peer.answered', endpoints: theirs, roundTripMs: 2 * oneWayMs })
     }
-    send(other(from), { type: 'peer.updated', round: round as number, punch: theirs.punch })
+    send(other(from), { type: 'peer.updated', round: round as number, punch: theirs.punch, relay: [] })
   }
   /** Passes on what happened since; true when something did. */
   const follow = (role: Role): boolean => {

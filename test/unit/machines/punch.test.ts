@@ -9,7 +9,7 @@ import { promptAim } from '../../support/machines/aim.js'
 import { FakeActors, pass, run } from '../../support/machines/live.js'
 import { candidate, counting, endpoints, failure, peerId, policy, punchRecord, record, site, volley } from '../../support/machines/samples.js'
 
-const { gatherMs, updateMs, sampleMs, lateMs, roundMs, rounds, timeoutMs } = policy.punch
+const { birthdayRoundMs, gatherMs, updateMs, sampleMs, lateMs, roundMs, rounds, timeoutMs } = policy.punch
 const { ackTimeoutMs, answerTimeoutMs } = policy.attempt
 const roundTripMs = 100
 /** From a commit to its moment. */
@@ -31,7 +31,7 @@ function start(fields: Partial<StrategyInput> = {}) {
     gathered: (round: number, ...sites: PunchSite[]) => fakes.last('ports').tell({ type: 'sites.gathered', round, sites }),
     answered: (...punch: InterfaceRecord[]) => send({ type: 'peer.answered', endpoints: { ...endpoints(1), punch }, roundTripMs }),
     answerSent: (alignMs: number) => send({ type: 'answer.sent', alignMs }),
-    updated: (round: number, ...punch: InterfaceRecord[]) => send({ type: 'peer.updated', round, punch }),
+    updated: (round: number, ...punch: InterfaceRecord[]) => send({ type: 'peer.updated', round, punch, relay: [] }),
     committed: (round: number, inMs: number) => send({ type: 'peer.committed', round, inMs }),
     fail: (id: string) => send({ type: 'candidate.failed', candidate: record(id, 'failed', { error: failure }) }),
     asked: () => fakes.last('ports').received,
@@ -76,7 +76,7 @@ describe('punching as initiator', () => {
     const { gathered, send, aims } = start()
     gathered(0, site(1))
     send({ type: 'peer.answered', endpoints: { ...endpoints(1), punch: [punchRecord(7)], isSameMachine: true }, roundTripMs })
-    expect(aims).toEqual([{ role: 'initiator', peerId, sites: [site(1)], peer: [punchRecord(7)], isSameMachine: true, beside: ['punch'], round: 0, planned: [] }])
+    expect(aims).toEqual([{ role: 'initiator', peerId, attemptId: '2', sites: [site(1)], peer: [punchRecord(7)], isSameMachine: true, beside: ['punch'], round: 0, planned: [] }])
   })
 
   it('tells no records when its ports do not come in time, so that the offer can leave', () => {
@@ -146,6 +146,16 @@ describe('punching as initiator', () => {
     }
     clock.increment(roundMs)
     expect(told('punch.committed')).toHaveLength(rounds)
+  })
+})
+
+describe('punching as initiator where a NAT chooses ports at random', () => {
+  it('begins the next round when its bursts are over', () => {
+    const { clock, told } = initiator(site(1), { ...punchRecord(7, { ...counting, allocation: 'random' }), external: { host: '198.51.100.9', port: 7 } })
+    clock.increment(birthdayRoundMs - 1)
+    expect(told('punch.committed')).toEqual([])
+    clock.increment(1)
+    expect(told('punch.committed')).toHaveLength(1)
   })
 })
 

@@ -16,7 +16,7 @@ const because = (code: ErrorCode, message = 'it is so'): Failure => ({ code, mes
 
 function context(records: readonly CandidateRecord[], fields: Partial<AttemptContext> = {}): AttemptContext {
   return {
-    ...attemptInput(), known: target(), round: 0, running: [], deferred: [], punch: undefined, ready: [], electing: undefined, elected: undefined, signalling: silent, failure: undefined,
+    ...attemptInput(), known: target(), round: 0, running: [], deferred: [], punch: undefined, punchRound: 0, relay: undefined, relayFailure: undefined, isGraceOver: false, ready: [], electing: undefined, elected: undefined, signalling: silent, failure: undefined,
     candidates: Object.fromEntries(records.map(one => [one.id, one])), ...fields,
   }
 }

@@ -1,5 +1,5 @@
 import { attemptMachine } from '../../../machines/attempt/attempt.machine.js'
-import type { AttemptContext } from '../../../machines/attempt/attempt.types.js'
+import type { AttemptContext, AttemptInput } from '../../../machines/attempt/attempt.types.js'
 import { candidateMachine } from '../../../machines/candidate/candidate.machine.js'
 import { connectionMachine } from '../../../machines/connection/connection.machine.js'
 import type { ConnectionContext } from '../../../machines/connection/connection.types.js'
@@ -10,9 +10,12 @@ import type { PipeSessionContext } from '../../../machines/pipe-session/pipe-ses
 import { pipeSessionMachine } from '../../../machines/pipe-session/pipe-session.machine.js'
 import { punchMachine } from '../../../machines/punch/punch.machine.js'
 import type { PunchContext } from '../../../machines/punch/punch.types.js'
+import { relayMachine } from '../../../machines/relay/relay.machine.js'
+import type { RelayContext } from '../../../machines/relay/relay.types.js'
 import { reverseMachine } from '../../../machines/reverse/reverse.machine.js'
+import { searchMachine } from '../../../machines/search/search.machine.js'
 import {
-  attemptInput, cancellation, candidate, counting, endpoints, failure, keeping, peerId, policy, punchRecord, record, refusal, responderInput, site, target, volley,
+  attemptInput, cancellation, candidate, counting, endpoints, failure, keeping, ownRelay, peerId, policy, punchRecord, reach, record, refusal, relayRecord, responderInput, site, target, volley,
 } from '../../support/machines/samples.js'
 import type { Walk } from '../../support/machines/walk.js'
 
@@ -155,6 +158,38 @@ const punch = (name: string, fields: object, nat = keeping): NamedWalk => ({
   },
 })
 
+/** `told`: relays the peer states from the start. */
+const relay = (name: string, fields: object): NamedWalk => ({
+  name,
+  machine: relayMachine,
+  input: { strategy: 'relay', role: 'initiator', peerId, sessionKey: 'k', sessionId: '1', attemptId: '2', endpoints: endpoints(1), beside: [], awaitsAnswer: true, policy, ...fields },
+  promises: ['planWays'],
+  callbacks: ['relays', 'candidate'],
+  sources: { plan: 'planWays' },
+  outcomes: ['exhausted'],
+  resting: [],
+  facts: ({ own, hasAsked, isAllocating, peer, takesPart, hasPlanned, live, hasHandedOver, hasNews, isHeld }: RelayContext) =>
+    [own.length > 0, hasAsked, isAllocating, (peer?.relay.length ?? 0) > 0, takesPart, hasPlanned, Object.keys(live).length > 0, hasHandedOver, hasNews, isHeld],
+  samples: {
+    'relay.allocated': [{ relay: ownRelay(1) }],
+    'relay.unavailable': [{ failure: { code: 'ERR_RELAY_NONE', message: 'none' } }],
+    'relay.lost': [{ allocationId: 'allocation-1', failure: { code: 'ERR_RELAY_LOST', message: 'gone' } }],
+    'peer.answered': [{ endpoints: endpoints(2), roundTripMs: 50 }, { endpoints: { ...endpoints(2), relay: [relayRecord(1)] }, roundTripMs: 50 }, { endpoints: endpoints(2), roundTripMs: 50, strategies: [] }],
+    'peer.updated': [{ round: 0, punch: [], relay: [relayRecord(2)] }],
+    'signalling.ended': [{}],
+    'election.started': [{}],
+    'election.failed': [{}],
+    'candidate.changed': [{ candidate: record('relay-1', 'securing') }],
+    'candidate.secured': [{ channelId: 'channel-1', candidate: record('relay-1', 'secured') }],
+    'candidate.failed': [{ candidate: record('relay-1', 'failed', { error: failure }) }],
+    'done plan': [
+      { candidates: [], skipped: [record('relay-9', 'skipped', { error: failure })], keys: ['9'] },
+      { candidates: [{ candidate: candidate('relay-1'), relay: reach('dial'), key: '1' }], skipped: [], keys: ['1'] },
+    ],
+    'error *': [{ id: 'relay-1', actorId: 'relay-1' }],
+  },
+})
+
 /** What offer and answer say, and one commit after it. */
 const oneCommit = { ...policy, punch: { ...policy.punch, rounds: 1 } }
 
@@ -163,23 +198,24 @@ const attempt = (name: string, input: object): NamedWalk => ({
   machine: attemptMachine,
   input,
   promises: ['resolvePeer'],
-  callbacks: ['exchange', 'answer', 'openChannel', 'direct', 'reverse', 'punch'],
+  callbacks: ['exchange', 'answer', 'openChannel', 'direct', 'reverse', 'punch', 'relay'],
   actions: ['endChannels'],
   sources: { resolve: 'resolvePeer', open: 'openChannel' },
   outcomes: ['connected', 'refused', 'failed', 'cancelled'],
   resting: [],
-  facts: ({ running, punch: ports, ready, electing, round, signalling, candidates, failure: known }: AttemptContext) =>
-    [running, ports !== undefined, Math.min(ready.length, 2), electing !== undefined, round, signalling.acknowledged, Object.values(candidates).some(({ status }) => status === 'securing'), known?.code],
+  facts: ({ running, punch: ports, relay: relays, ready, electing, round, signalling, candidates, failure: known }: AttemptContext) =>
+    [running, ports !== undefined, running.includes('relay') && relays !== undefined, Math.min(ready.length, 2), electing !== undefined, round, signalling.acknowledged, Object.values(candidates).some(({ status }) => status === 'securing'), known?.code],
   samples: {
     'done resolve': [{ ok: true, target: target() }, { ok: true, target: target(undefined, []) }, { ok: false, failure: { code: 'ERR_ADDRESS_INVALID', message: 'truncated' } }],
     'candidate.changed': [{ candidate: record('direct-1', 'securing') }, { candidate: record('direct-1', 'failed', { error: failure }) }],
-    'channel.secured': [{ channelId: 'channel-1', candidate: record('direct-1', 'secured') }],
+    'channel.secured': [{ channelId: 'channel-1', candidate: record((input as AttemptInput).strategies.includes('direct') ? 'direct-1' : 'relay-1', 'secured') }],
     'channel.arrived': [{ channelId: 'channel-2', candidate: record('inbound-2', 'secured') }],
-    'strategy.exhausted': [{ strategy: 'direct' }, { strategy: 'reverse' }, { strategy: 'punch' }],
+    'strategy.exhausted': [{ strategy: 'direct' }, { strategy: 'reverse' }, { strategy: 'punch' }, { strategy: 'relay' }],
     'punch.gathered': [{ round: 0, records: [punchRecord(1)] }],
+    'relay.gathered': [{ records: [relayRecord(1)] }],
     'punch.committed': [{ round: 1, inMs: 100 }],
     'answer.sent': [{ alignMs: 40 }],
-    'peer.updated': [{ round: 0, punch: [punchRecord(2)] }],
+    'peer.updated': [{ round: 0, punch: [punchRecord(2)], relay: [] }],
     'peer.committed': [{ round: 1, inMs: 100 }],
     'exchange.published': [{}],
     'exchange.acknowledged': [{}],
@@ -232,6 +268,24 @@ const connection = (name: string, input: object): NamedWalk => ({
   },
 })
 
+const search = (name: string, attempt: AttemptInput): NamedWalk => ({
+  name,
+  machine: searchMachine,
+  input: { attempt, reason: 'recovery', strategies: ['direct'], target: target() },
+  promises: ['planPath', 'attempt'],
+  callbacks: [],
+  sources: { plan: 'planPath' },
+  outcomes: ['ended', 'failed'],
+  // the attempt has a limit of its own
+  resting: ['"attempting"'],
+  samples: {
+    'channel.arrived': [{ channelId: 'channel-2', candidate: record('inbound-2', 'secured') }],
+    'offer.repeated': [{ offerId: 'offer-2', strategies: ['reverse'], target: target(endpoints(3), []) }],
+    'done plan': [{ attemptId: '33', startedAtMs: 5, target: target() }],
+    'done attempt': [{ ok: true, peerId, channelId: 'channel-1', candidate: record('direct-1', 'elected'), target: target() }, { ok: false, failure }],
+  },
+})
+
 /** Every machine but signalling, which has tests of its own. */
 export const walks: readonly NamedWalk[] = [
   node,
@@ -247,11 +301,17 @@ export const walks: readonly NamedWalk[] = [
   punch('punch of the initiator, ports to be foretold', { endpoints: undefined }, counting),
   punch('punch of the responder', { role: 'responder', awaitsAnswer: false, endpoints: { ...endpoints(1), punch: [punchRecord(1)] } }),
   punch('punch of the responder, ports to be foretold', { role: 'responder', awaitsAnswer: false, endpoints: { ...endpoints(1), punch: [punchRecord(1, counting)] } }, counting),
+  relay('relay of the initiator', {}),
+  relay('relay of the responder', { role: 'responder', awaitsAnswer: false }),
+  relay('relay of a responder that is told one', { role: 'responder', awaitsAnswer: false, endpoints: { ...endpoints(1), relay: [relayRecord(1)] } }),
   attempt('attempt of the initiator, race', attemptInput()),
   attempt('attempt of the initiator, sequence', attemptInput({ mode: 'sequence' })),
   attempt('attempt of the initiator, with a punch', attemptInput({ strategies: ['direct', 'punch'] })),
+  attempt('attempt of the initiator, by a relay', attemptInput({ strategies: ['relay'] })),
   attempt('attempt of the responder', responderInput()),
   attempt('attempt of the responder, with a punch', responderInput({ strategies: ['direct', 'punch'] })),
+  search('search of the initiator', attemptInput()),
+  search('search of the responder', responderInput()),
   connection('connection of the initiator', { role: 'initiator', attempt: attemptInput() }),
   connection('connection by an offer', { role: 'responder', attempt: responderInput(), offer }),
   connection('connection by an OPEN', { role: 'responder', attempt: responderInput(), channelId: 'channel-0' }),

@@ -112,7 +112,7 @@ it('tells how much of each limit is used', () => {
   times(3, () => budget.takeStrangerOffer())
   budget.enterAttempt('known')
   expect(budget.use).toEqual({
-    strangerOffersPerSecond: { used: 3, limit: 4 }, inboundAttempts: { used: 1, limit: 64 }, strangerAttempts: { used: 0, limit: 64 },
+    strangerOffersPerSecond: { used: 3, limit: 4 }, inboundAttempts: { used: 1, limit: 64 }, strangerAttempts: { used: 0, limit: 64 }, birthdayPunches: { used: 0, limit: 1 },
   })
   clock.advance(1_001)
   expect(budget.use.strangerOffersPerSecond.used).toBe(0)

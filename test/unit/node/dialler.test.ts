@@ -13,7 +13,7 @@ let remote: OutgoingRequest['remote']
 const started: ChannelInProgress[] = []
 beforeEach(async () => {
   const clock = new FakeClock()
-  dialler = new Dialler({ securer: {} as Securer, clock, budget: new Budget(clock), access: new Access({ allow: ['friend'] }), own: () => [], openAhead: () => {} })
+  dialler = new Dialler({ securer: {} as Securer, clock, budget: new Budget(clock), access: new Access({ allow: ['friend'] }), own: () => [], allocation: () => undefined, openAhead: () => {} })
   remote = { host: '127.0.0.1', port: await freePort() }
 })
 afterEach(() => started.splice(0).forEach(channel => channel.abandon()))

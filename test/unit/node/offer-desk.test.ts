@@ -15,6 +15,7 @@ import type { SignalMessage } from '../../../src/protocol/signal-message.js'
 import { Mailroom } from '../../../src/streams/mailroom/mailroom.js'
 import { FakeClock } from '../../support/fake-clock.js'
 import { alice, bob } from '../protocol/arbitraries.js'
+import { relayRecord } from '../../support/machines/samples.js'
 
 let clock: FakeClock
 let alicesRoom: Mailroom
@@ -45,7 +46,7 @@ beforeEach(() => {
   } as unknown as BrokerPool
   desk = new OfferDesk({
     pool, mailroom, clock, peers: new PeerBook(bob, randomBytes(32)), access: new Access({ allow: 'any' }), budget: new Budget(clock),
-    ownInterfaces: () => [], addressFor: () => new Uint8Array(), onOffer: (_peerId, _message, received) => offers.push(received), onCancel: () => {}, isForgotten: () => false,
+    ownInterfaces: () => [], stateWhere: (_strategies, gathered) => gathered, addressFor: () => new Uint8Array(), onOffer: (_peerId, _message, received) => offers.push(received), onCancel: () => {}, isForgotten: () => false,
   })
   mailroom.letters$.subscribe(delivery => desk.take(delivery))
 })
@@ -57,11 +58,11 @@ const saidOf = (type: SignalMessage['type']) => sent.filter(({ letter }) => lett
 /** Alice offers, bob answers; the id of the answer. */
 function answered(brokerRttMs = 30): string {
   tell({
-    type: 'offer', session: hex(), attempt, protocol: '', strategies: ['punch'], interfaces: [], punch: records(1), inbox: alicesRoom.inbox, doorKey: alice.doorKey,
+    type: 'offer', session: hex(), attempt, protocol: '', strategies: ['punch'], interfaces: [], punch: records(1), relay: [], inbox: alicesRoom.inbox, doorKey: alice.doorKey,
     machineTag: new Uint8Array(8), brokerRttMs,
   })
   const { offerId = '' } = offers.at(-1) ?? {}
-  desk.answer$(offerId, ['punch'], records(2), letters$).subscribe(event => events.push(event))
+  desk.answer$({ offerId, strategies: ['punch'], punch: records(2), relay: [] }, letters$).subscribe(event => events.push(event))
   return saidOf('answer').at(-1)?.letter.messageId ?? ''
 }
 
@@ -82,10 +83,10 @@ describe('the answer to an offer', () => {
 
   it('is followed by updates, by the same broker', () => {
     answered()
-    letters$.next({ type: 'update', round: 1, records: records(3) })
+    letters$.next({ type: 'update', round: 1, records: records(3), relay: [] })
     letters$.next({ type: 'commit', round: 1, inMs: 5 })
     const [update] = saidOf('update')
-    expect([update?.brokerId, update?.letter.message]).toEqual(['one', { type: 'update', of: offers[0]?.offerId, attempt, round: 1, punch: records(3) }])
+    expect([update?.brokerId, update?.letter.message]).toEqual(['one', { type: 'update', of: offers[0]?.offerId, attempt, round: 1, punch: records(3), relay: [] }])
     expect(saidOf('commit')).toEqual([])
   })
 })
@@ -95,9 +96,9 @@ describe('what is said to the answer', () => {
 
   it('are updates, and moments by our wall clock', () => {
     const of = answered()
-    tell({ type: 'update', of, attempt, round: 1, punch: records(4) })
+    tell({ type: 'update', of, attempt, round: 1, punch: records(4), relay: [relayRecord(4)] })
     tell({ type: 'commit', of, attempt, round: 1, atMs: clock.wallNow() + 700 })
-    expect(said()).toEqual([{ type: 'peer.updated', round: 1, punch: records(4) }, { type: 'peer.committed', round: 1, inMs: 700 }])
+    expect(said()).toEqual([{ type: 'peer.updated', round: 1, punch: records(4), relay: [relayRecord(4)] }, { type: 'peer.committed', round: 1, inMs: 700 }])
   })
 
   it('means now where the moment has passed, and nothing where it is more than 5 s ahead', () => {
@@ -108,21 +109,21 @@ describe('what is said to the answer', () => {
 
   it('counts for its attempt only', () => {
     const of = answered()
-    tell({ type: 'update', of, attempt: hex(), round: 1, punch: records(4) })
+    tell({ type: 'update', of, attempt: hex(), round: 1, punch: records(4), relay: [] })
     tell({ type: 'commit', of, attempt: hex(), round: 1, atMs: clock.wallNow() })
-    tell({ type: 'update', of: hex(), attempt, round: 1, punch: records(4) })
+    tell({ type: 'update', of: hex(), attempt, round: 1, punch: records(4), relay: [] })
     expect(said()).toEqual([])
   })
 
   it('is heard 32 times', () => {
     const of = answered()
-    for (let round = 1; round <= 40; round++) tell({ type: 'update', of, attempt, round, punch: [] })
+    for (let round = 1; round <= 40; round++) tell({ type: 'update', of, attempt, round, punch: [], relay: [] })
     expect(said()).toHaveLength(32)
   })
 
   it('shows that the answer arrived: it goes nowhere else then', () => {
     const of = answered()
-    tell({ type: 'update', of, attempt, round: 1, punch: [] })
+    tell({ type: 'update', of, attempt, round: 1, punch: [], relay: [] })
     expect(clock.pending).toBe(0)
   })
 })

@@ -58,8 +58,8 @@ const pool = {
 const hex = () => randomBytes(16).toString('hex')
 const turn = () => new Promise(resolve => setImmediate(resolve))
 const start = async (brokers: readonly string[] = ['one', 'two']) => {
-  const options = { pool, mailroom, peers: new PeerBook(alice, randomBytes(32)), clock, ownInterfaces: () => [], keep: (_: string, exchange: KeptExchange) => void kept.push(exchange) }
-  const request = { peerId: bob.id, sessionKey: 'key', sessionId: hex(), attemptId: attempt, protocol: '', established: false, strategies: ['direct'], brokers, punch: [] } as const
+  const options = { pool, mailroom, peers: new PeerBook(alice, randomBytes(32)), clock, ownInterfaces: () => [], stateWhere: (_: unknown, gathered: readonly InterfaceRecord[]) => gathered, keep: (_: string, exchange: KeptExchange) => void kept.push(exchange) }
+  const request = { peerId: bob.id, sessionKey: 'key', sessionId: hex(), attemptId: attempt, protocol: '', established: false, strategies: ['direct'], brokers, punch: [], relay: [] } as const
   const subscription = exchangeOffer$(options, request, letters$).subscribe(event => events.push(event))
   await turn()
   return subscription
@@ -68,7 +68,7 @@ const reply = (message: SignalMessage, brokerId = 'one') =>
   mailroom.receive(bobsRoom.seal(message, { publicKey: alice.publicKey, doorKey: alice.doorKey }).payload, brokerId)
 /** Of bob, to the offer, at the moment it was sent. */
 const answer = (fields: Partial<AnswerMessage> = {}): AnswerMessage => ({
-  type: 'answer', session: hex(), attempt, strategies: ['direct'], interfaces: [], punch: [], doorKey: bob.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1,
+  type: 'answer', session: hex(), attempt, strategies: ['direct'], interfaces: [], punch: [], relay: [], doorKey: bob.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1,
   receivedAtMs: sent[0]?.letter.timeMs ?? 0, of: offerIds()[0] ?? '', ...fields,
 })
 const records = (port: number): readonly InterfaceRecord[] => [{ family: 4, external: { host: '203.0.113.7', port } }]
@@ -126,8 +126,8 @@ describe('an exchange of offers', () => {
     const sentMs = sent[0]?.letter.timeMs ?? 0
     clock.advance(70)
     // which thought for 50 of them
-    reply(answer({ punch: records(7), receivedAtMs: sentMs + 20 }))
-    expect(events.at(-1)).toMatchObject({ type: 'exchange.answered', roundTripMs: 20, endpoints: { punch: records(7) } })
+    reply(answer({ punch: records(7), relay: [], receivedAtMs: sentMs + 20 }))
+    expect(events.at(-1)).toMatchObject({ type: 'exchange.answered', roundTripMs: 20, endpoints: { punch: records(7), relay: [] } })
   })
 
   it('knows no round trip to a broker it did not ask', async () => {
@@ -142,21 +142,21 @@ describe('an exchange of offers', () => {
     await start()
     reply(answer(), 'two')
     const before = sent.length
-    letters$.next({ type: 'update', round: 3, records: records(9) })
+    letters$.next({ type: 'update', round: 3, records: records(9), relay: [] })
     await turn()
     expect(sent.slice(before).map(({ brokerId, letter: { message } }) => [brokerId, message])).toEqual([
-      ['two', { type: 'update', of: expect.any(String), attempt, round: 3, punch: records(9) }],
+      ['two', { type: 'update', of: expect.any(String), attempt, round: 3, punch: records(9), relay: [] }],
     ])
   })
 
   it('keeps the latest update for the answer, and no commit', async () => {
     await start()
-    letters$.next({ type: 'update', round: 0, records: records(1) })
-    letters$.next({ type: 'update', round: 0, records: records(2) })
+    letters$.next({ type: 'update', round: 0, records: records(1), relay: [] })
+    letters$.next({ type: 'update', round: 0, records: records(2), relay: [] })
     letters$.next({ type: 'commit', round: 1, inMs: 100 })
     reply(answer())
     await turn()
-    expect(sent.flatMap(({ letter: { message } }) => (message.type === 'update' || message.type === 'commit' ? [message] : []))).toMatchObject([{ type: 'update', punch: records(2) }])
+    expect(sent.flatMap(({ letter: { message } }) => (message.type === 'update' || message.type === 'commit' ? [message] : []))).toMatchObject([{ type: 'update', punch: records(2), relay: [] }])
   })
 
   it('names moments by the wall clock of the peer', async () => {
@@ -176,13 +176,13 @@ describe('an exchange of offers', () => {
   it('tells the updates of its attempt, each once, and not without end', async () => {
     await start()
     const of = offerIds()[0] ?? ''
-    reply({ type: 'update', of, attempt: hex(), round: 1, punch: records(1) })
+    reply({ type: 'update', of, attempt: hex(), round: 1, punch: records(1), relay: [] })
     for (let round = 0; round < 40; round++) {
-      const { payload } = bobsRoom.seal({ type: 'update', of, attempt, round, punch: records(2) }, { publicKey: alice.publicKey, doorKey: alice.doorKey })
+      const { payload } = bobsRoom.seal({ type: 'update', of, attempt, round, punch: records(2), relay: [] }, { publicKey: alice.publicKey, doorKey: alice.doorKey })
       for (const brokerId of ['one', 'two']) mailroom.receive(payload, brokerId)
     }
     const updates = events.filter(({ type }) => type === 'peer.updated')
-    expect(updates).toEqual(Array.from({ length: 32 }, (_, round) => ({ type: 'peer.updated', round, punch: records(2) })))
+    expect(updates).toEqual(Array.from({ length: 32 }, (_, round) => ({ type: 'peer.updated', round, punch: records(2), relay: [] })))
   })
 
   it('takes a code it does not know for a refusal', async () => {

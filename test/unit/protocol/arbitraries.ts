@@ -39,11 +39,14 @@ export const interfaces: fc.Arbitrary<InterfaceRecord[]> = fc
   .tuple(fc.array(interfaceOf(4), { maxLength: 3 }), fc.array(interfaceOf(6), { maxLength: 3 }))
   .map(([four, six]) => [...four, ...six])
 
+const relayEndpoint = fc.oneof(host4, host6).chain((host) => fc.record({ host: fc.constant(host), port }))
+export const relays = fc.array(fc.record({ relayed: relayEndpoint, server: relayEndpoint }), { maxLength: 4 })
+
 const strategies = fc.shuffledSubarray(['direct', 'reverse', 'punch', 'relay'] as const)
 const topic = fc.stringMatching(/^tl\/1\/[a-z2-7]{32}$/)
 const code = fc.constantFrom('ERR_REFUSED', 'ERR_BUSY')
 const protocol = fc.string({ maxLength: 255 })
-const common = { session: hexId, attempt: hexId, strategies, interfaces, punch: interfaces, doorKey: bytesOf(16), machineTag: bytesOf(8), brokerRttMs: u16 }
+const common = { session: hexId, attempt: hexId, strategies, interfaces, punch: interfaces, relay: relays, doorKey: bytesOf(16), machineTag: bytesOf(8), brokerRttMs: u16 }
 const message = <Type extends string, Shape>(type: Type, shape: { [K in keyof Shape]: fc.Arbitrary<Shape[K]> }, optional: string[] = []) =>
   fc.record({ type: fc.constant(type), ...shape }, { requiredKeys: ['type', ...Object.keys(shape).filter((key) => !optional.includes(key))] as never[] })
 
@@ -51,7 +54,7 @@ const message = <Type extends string, Shape>(type: Type, shape: { [K in keyof Sh
 export const anyMessage = fc.oneof(
   message('offer', { ...common, protocol, inbox: topic, nonce: bytesOf(16) }, ['nonce']),
   message('answer', { ...common, receivedAtMs: u48, of: hexId }),
-  message('update', { of: hexId, attempt: hexId, round: u8, punch: interfaces }),
+  message('update', { of: hexId, attempt: hexId, round: u8, punch: interfaces, relay: relays }),
   message('commit', { of: hexId, attempt: hexId, round: u8, atMs: u48 }),
   message('ack', { of: hexId, address: fc.uint8Array({ maxLength: 1_024 }) }, ['address']),
   message('refuse', { attempt: hexId, of: hexId, code }),

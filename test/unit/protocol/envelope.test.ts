@@ -56,9 +56,10 @@ describe('envelope', () => {
       return { family, local: endpoint, external: endpoint, nat: { mapping: 'none', filtering: 'none', allocation: 'none', delta: 0 }, range: [1, 65_535] }
     }
     const records = ([4, 4, 4, 6, 6, 6] as const).map(record)
+    const relay = { relayed: { host: '2001:db8:1:2:3:4:5:6', port: 65_535 }, server: { host: '2001:db8:1:2:3:4:5:7', port: 65_535 } }
     const message: OfferMessage = {
       type: 'offer', session: '1'.repeat(32), attempt: '2'.repeat(32), protocol: 'x'.repeat(255), strategies: ['direct', 'reverse', 'punch', 'relay'],
-      interfaces: records, punch: records, inbox: `tl/1/${'a'.repeat(32)}`, doorKey: alice.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1, nonce: new Uint8Array(16),
+      interfaces: records, punch: records, relay: Array.from({ length: 4 }, () => relay), inbox: `tl/1/${'a'.repeat(32)}`, doorKey: alice.doorKey, machineTag: new Uint8Array(8), brokerRttMs: 1, nonce: new Uint8Array(16),
     }
     const envelope = sealEnvelope({ ...input, message })
     expect(openEnvelope(envelope, bob)?.message).toEqual(message)

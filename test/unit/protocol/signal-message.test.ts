@@ -14,13 +14,14 @@ const offer: OfferMessage = {
   strategies: ['direct', 'relay'],
   interfaces: [{ family: 4, local: { host: '10.0.0.1', port: 1 } }],
   punch: [{ family: 4, external: { host: '203.0.113.9', port: 2 }, range: [3, 4] }],
+  relay: [{ relayed: { host: '198.51.100.1', port: 5 }, server: { host: '2001:db8::1', port: 3_478 } }],
   inbox,
   doorKey: new Uint8Array(16),
   machineTag: new Uint8Array(8),
   brokerRttMs: 12,
 }
 const bound = { of: id('3'), attempt: id('2'), round: 1 }
-const update = { type: 'update', ...bound, punch: offer.punch } as const
+const update = { type: 'update', ...bound, punch: offer.punch, relay: offer.relay } as const
 const commit = { type: 'commit', ...bound, atMs: 1_700_000_000_000 } as const
 const lookup: LookupMessage = { type: 'lookup', inbox, doorKey: new Uint8Array(16) }
 const field = (tag: number, value: Uint8Array) => Buffer.concat([Buffer.from([tag, value.length >> 8, value.length & 255]), value])
@@ -38,18 +39,19 @@ describe('signal message', () => {
 
   it('update is refused when cut off anywhere but between its records', () => {
     const body = encodeSignalBody(update)
-    const withoutRecords = encodeSignalBody({ ...update, punch: [] })
+    const whole = [{ ...update, punch: [], relay: [] }, { ...update, relay: [] }].map((message) => ({ message, length: encodeSignalBody(message).length }))
     for (let length = 0; length < body.length; length++) {
       const decode = () => decodeSignalBody(3, body.subarray(0, length))
-      if (length === withoutRecords.length) expect(decode()).toEqual({ ...update, punch: [] })
-      else expect(decode).toThrow(malformed)
+      const shorter = whole.find((one) => one.length === length)
+      if (shorter === undefined) expect(decode).toThrow(malformed)
+      else expect(decode()).toEqual(shorter.message)
     }
   })
 
   it('has the bytes of section 4.3 for a punch', () => {
     const [of, attempt] = [field(11, Buffer.alloc(16, 0x33)), field(2, Buffer.alloc(16, 0x22))]
     const round = field(16, Uint8Array.of(1))
-    expect(encodeSignalBody(update)).toEqual(Buffer.concat([of, attempt, round, field(15, Buffer.from('040a' + 'cb0071090002' + '00030004', 'hex'))]))
+    expect(encodeSignalBody(update)).toEqual(Buffer.concat([of, attempt, round, field(15, Buffer.from('040a' + 'cb0071090002' + '00030004', 'hex')), field(18, Buffer.from('06' + '04c63364010005' + '0620010db8000000000000000000000001' + '0d96', 'hex'))]))
     expect(encodeSignalBody(commit)).toEqual(Buffer.concat([of, attempt, round, field(17, Buffer.from('018bcfe56800', 'hex'))]))
   })
 
@@ -66,6 +68,26 @@ describe('signal message', () => {
     const fourth = field(15, Uint8Array.of(6, 0))
     expect(() => decodeSignalBody(3, Buffer.concat([encodeSignalBody({ ...update, punch: records.slice(3) }), fourth]))).toThrow(malformed)
     expect(() => decodeSignalBody(3, Buffer.concat([encodeSignalBody({ ...update, punch: records }), fourth]))).toThrow(malformed)
+  })
+
+  it('has four relay records, and no more; those of other transports are skipped', () => {
+    const relay = [1, 2, 3, 4].map((port) => ({ relayed: { host: '198.51.100.1', port }, server: { host: '198.51.100.2', port: 3_478 } }))
+    const full = { ...update, relay }
+    expect(decodeSignalBody(3, encodeSignalBody(full))).toEqual(full)
+    expect(() => encodeSignalBody({ ...full, relay: [...relay, ...relay] })).toThrow(malformed)
+    const overUdp = field(18, Buffer.from('11' + '04c63364010005' + '04c63364010005', 'hex'))
+    expect(() => decodeSignalBody(3, Buffer.concat([encodeSignalBody(full), overUdp]))).toThrow(malformed)
+    expect(decodeSignalBody(3, Buffer.concat([encodeSignalBody(update), overUdp]))).toEqual(update)
+  })
+
+  it.each([
+    ['a family that is none', '06' + '05c63364010005' + '04c63364010005'],
+    ['port 0', '06' + '04c63364010000' + '04c63364010005'],
+    ['bytes behind it', '06' + '04c63364010005' + '04c63364010005' + '00'],
+    ['a server that is cut off', '06' + '04c63364010005' + '06c63364010005'],
+    ['an IPv4 address dressed up as IPv6', '06' + '0600000000000000000000ffffc63364010005' + '04c63364010005'],
+  ])('is not read with a relay record of %s', (_, hex) => {
+    expect(() => decodeSignalBody(3, Buffer.concat([encodeSignalBody({ ...update, relay: [] }), field(18, Buffer.from(hex, 'hex'))]))).toThrow(malformed)
   })
 
   it.each([0, 9, 11, 255])('is refused for the reserved or unknown type %d', (type) => {

@@ -29,7 +29,7 @@ beforeEach(() => {
 const hex = () => randomBytes(16).toString('hex')
 const inbox = `tl/1/${'a'.repeat(32)}`
 const offer = (nonce?: Uint8Array): SignalMessage => ({
-  type: 'offer', session: hex(), attempt: hex(), protocol: '', strategies: ['direct'], interfaces: [], punch: [], inbox, doorKey: alice.doorKey, machineTag: new Uint8Array(8),
+  type: 'offer', session: hex(), attempt: hex(), protocol: '', strategies: ['direct'], interfaces: [], punch: [], relay: [], inbox, doorKey: alice.doorKey, machineTag: new Uint8Array(8),
   brokerRttMs: 1, ...(nonce !== undefined && { nonce }),
 })
 
@@ -152,7 +152,7 @@ describe('replies', () => {
     expect(seen).toMatchObject([{ brokerId: 'one', letter: { message: { type: 'ack', of: id } } }])
   })
 
-  it.each([{ type: 'update', ...punching, punch: [] }, { type: 'commit', ...punching, atMs: 1 }] as const)('may be an $type: who waits gets each, with its copies', message => {
+  it.each([{ type: 'update', ...punching, punch: [], relay: [] }, { type: 'commit', ...punching, atMs: 1 }] as const)('may be an $type: who waits gets each, with its copies', message => {
     const seen: Delivery[] = []
     const id = hex()
     mailroom.replies$(id, alice.id).subscribe(delivery => seen.push(delivery))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { framesFrom, encodeData, framedLength } from '../../../src/protocol/data-frames.js'
+import { dataPerFrame, framesFrom, encodeData, framedLength } from '../../../src/protocol/data-frames.js'
 import { FrameDecoder } from '../../../src/protocol/frame-decoder.js'
 import { SendBuffer } from '../../../src/streams/session/send-buffer.js'
 
@@ -68,14 +68,20 @@ describe('a send buffer', () => {
     expect(payload(buffer.resend(buffer.acknowledged, end), 5).toString()).toBe('to the old channel')
   })
 
-  it('calls a writer back when its last byte is framed, and not before', () => {
+  it('calls a writer back when less than a frame of its bytes is left, and keeps that rest apart', () => {
     const buffer = new SendBuffer()
+    const chunk = Buffer.alloc(2 * dataPerFrame + 10, 'a')
     let calls = 0
-    buffer.push(Buffer.alloc(10), () => calls++)
-    buffer.take(9)
+    buffer.push(chunk, () => calls++)
+    buffer.take(dataPerFrame)
     buffer.tellWriters()
     expect(calls).toBe(0)
-    buffer.take(9)
+    buffer.take(dataPerFrame)
+    buffer.tellWriters()
+    expect(calls).toBe(1)
+    chunk.fill('b')
+    expect(buffer.waitingBytes).toBe(10)
+    expect(payload([buffer.take(10)!], 2 * dataPerFrame)).toEqual(Buffer.alloc(10, 'a'))
     buffer.tellWriters()
     expect(calls).toBe(1)
   })

@@ -6,7 +6,7 @@ import { FakeNode } from '../fake-node.js'
 import { FakeProcess } from '../fake-process.js'
 import { networkInterface, profiles } from './samples.js'
 
-const summary: NetworkSummary = { interfaces: [networkInterface({ tcp: profiles.predictable })], sparePorts: [], clock: null, listenPort: 0, brokers: [], budgets: {} }
+const summary: NetworkSummary = { interfaces: [networkInterface({ tcp: profiles.predictable })], sparePorts: [], clock: null, listenPort: 0, relays: [], brokers: [], budgets: {} }
 
 /** Starts `nat` without servers on a node that knows `summary`; `settled` may never come. */
 function start(args: string, { settles = true } = {}) {

@@ -35,7 +35,7 @@ export const networkInterface = (fields: Partial<NetworkInterface> = {}): Networ
 export const findings = (fields: Partial<Findings> & { readonly interfaces?: readonly NetworkInterface[] } = {}): Findings => {
   const { interfaces = [networkInterface()], ...others } = fields
   return {
-    summary: { interfaces, clock: { offsetMs: 12.34, uncertaintyMs: 4.5, source: 'ntp.example' } },
+    summary: { interfaces, relays: [], clock: { offsetMs: 12.34, uncertaintyMs: 4.5, source: 'ntp.example' } },
     brokers: [{ url: 'mqtt://broker.example:1883', state: 'online', rttMs: 20 }],
     stun: [{ server: 'stun.example:3478', tcp: { rttMs: 21 }, udp: { rttMs: 20 } }],
     timeServers: ['ntp.example'],

@@ -85,6 +85,6 @@ describe(`the plans of both sides (seed ${seed})`, () => {
   })
 })
 
-const { birthdaySyns, birthdaySmall } = defaults.punch
-const budgets = { full: birthdaySyns, small: birthdaySmall, off: defaults.punch.maxWindow } as const
-const synsOf = ({ localPorts, remotePorts, random: drawn }: Volley): number => localPorts.length * remotePorts.length + (drawn?.count ?? 0)
+const { birthdayBurst, birthdaySmall } = defaults.punch
+const budgets = { full: 2 * birthdayBurst, small: birthdaySmall, off: defaults.punch.maxWindow } as const
+const synsOf = ({ localPorts, remotePorts, bursts = [] }: Volley): number => bursts.reduce((sum, size) => sum + size, localPorts.length * remotePorts.length)

@@ -50,10 +50,10 @@ const plan = (given: Partial<PunchPlanInput>) =>
 
 const count = (ports: readonly number[]): string => (ports.length > 1 ? `${ports[0]} and ${ports.length - 1} more` : `${ports[0] ?? 'nothing'}`)
 /** `method scope host:ports -> host:ports [listens]`. */
-const show = ({ method, scope, host, localPorts, remoteHost, remotePorts, listenMs, random, delayMs, refusedWaitMs }: Volley): string => [
+const show = ({ method, scope, host, localPorts, remoteHost, remotePorts, listenMs, bursts, random, delayMs }: Volley): string => [
   `${method} ${scope} ${host} ${count(localPorts)} -> ${remoteHost} ${count(remotePorts)}`,
-  ...(random === undefined ? [] : [`${random.count} of ${random.low}-${random.high}`]), ...(listenMs === undefined ? [] : [`listens ${listenMs}`]),
-  ...(delayMs === 0 ? [] : [`after ${delayMs}`]), ...(refusedWaitMs === undefined ? [] : [`again after ${refusedWaitMs}`]),
+  ...(bursts === undefined ? [] : [`${bursts.join(' + ')} ${random === undefined ? 'from fresh ports' : `to ${random.low}-${random.high}`}`]), ...(listenMs === undefined ? [] : [`listens ${listenMs}`]),
+  ...(delayMs === 0 ? [] : [`after ${delayMs}`]),
 ].join(', ')
 const volleys = (given: Partial<PunchPlanInput>): readonly string[] => plan(given).volleys.map(show)
 const skipped = (given: Partial<PunchPlanInput>): readonly string[] => plan(given).skipped.map(({ remote, code }) => `${formatEndpoint(remote)} ${code}`)
@@ -160,27 +160,33 @@ describe('what the two sides do', () => {
   })
 
   it('is many SYNs to many ports where one draws them', () => {
-    expect(meet('port', 'random')).toEqual({ ours: ['birthday 4000 -> 40000, 1023 of 1024-65535'], theirs: ['birthday 0 and 255 more -> 30000, again after 500'] })
-    expect(meet('counting, by address', 'random').ours).toEqual(['birthday 0 and 7 more -> 40000, 1016 of 1024-65535'])
+    expect(meet('port', 'random')).toEqual({ ours: ['birthday 4000 -> 40000, 255 + 256 to 1024-65535'], theirs: ['birthday 0 -> 30000, 255 + 256 from fresh ports'] })
+    expect(meet('counting, by address', 'random').ours).toEqual(['birthday 0 and 7 more -> 40000, 248 + 256 to 1024-65535'])
+  })
+
+  it('is as many at one moment in later rounds', () => {
+    expect(meet('port', 'random', { round: 1 })).toEqual({ ours: ['birthday 4000 -> 40000, 511 to 1024-65535'], theirs: ['birthday 0 -> 30000, 511 from fresh ports'] })
+    expect(meet('port', 'random', { round: 1, birthday: 'refused' }).ours).toEqual(['birthday 4000 -> 40000, 1023 to 1024-65535'])
   })
 
   it('tries first whether a filter that nobody knows asks for the port at all', () => {
     expect(meet('cone', 'random')).toEqual({
-      ours: ['birthday 4000 -> 40000, 1023 of 1024-65535, listens 250'],
-      theirs: ['listen 0 -> 30000', 'birthday 0 and 254 more -> 30000, after 250, again after 500'],
+      ours: ['birthday 4000 -> 40000, 255 + 256 to 1024-65535, listens 250'],
+      theirs: ['listen 0 -> 30000', 'birthday 0 -> 30000, 254 + 256 from fresh ports, after 250'],
     })
   })
 
   it('costs less on behalf of strangers, and next to nothing when switched off', () => {
-    expect(meet('port', 'random', { birthday: 'small' })).toEqual({ ours: ['birthday 4000 -> 40000, 63 of 1024-65535'], theirs: ['birthday 0 and 63 more -> 30000, again after 500'] })
+    expect(meet('port', 'random', { birthday: 'small' })).toEqual({ ours: ['birthday 4000 -> 40000, 63 to 1024-65535'], theirs: ['birthday 0 -> 30000, 63 from fresh ports'] })
+    expect(meet('port', 'random', { birthday: 'small', round: 1 })).toEqual({ ours: ['birthday 4000 -> 40000'], theirs: ['birthday 0 -> 30000'] })
     expect(meet('cone', 'random', { birthday: 'off' })).toEqual({ ours: ['birthday 4000 -> 40000, listens 250'], theirs: ['listen 0 -> 30000'] })
   })
 
   it('takes all of a small range, and what lies around it', () => {
     const theirs = (low: number, high: number) => [{ ...recordOf('10.0.2.2:5000', '198.51.100.1:40000', 'random'), range: [low, high] as const }]
-    expect(plan({ theirs: theirs(40_000, 40_200) }).volleys[0]?.random).toMatchObject({ low: 39_589, high: 40_611, count: 1_023 })
-    expect(plan({ theirs: theirs(65_300, 65_535) }).volleys[0]?.random).toMatchObject({ low: 64_513, high: 65_535, count: 1_023 })
-    expect(plan({ theirs: theirs(20_000, 60_000) }).volleys[0]?.random).toMatchObject({ low: 20_000, high: 60_000, count: 1_023 })
+    expect(plan({ theirs: theirs(40_000, 40_200) }).volleys[0]?.random).toEqual({ low: 39_845, high: 40_355 })
+    expect(plan({ theirs: theirs(65_300, 65_535) }).volleys[0]?.random).toEqual({ low: 65_025, high: 65_535 })
+    expect(plan({ theirs: theirs(20_000, 60_000) }).volleys[0]?.random).toEqual({ low: 20_000, high: 60_000 })
   })
 
   it('is one SYN where nothing else can work', () => {
@@ -233,14 +239,14 @@ describe('whatever the peer states', () => {
         const { volleys: fired } = plan({ mine: held, theirs, role, birthday, ...rules })
         const permitted = new Set(planDials({ interfaces: theirs, ...rules }).filter(({ skip }) => skip === undefined).map(({ remote }) => remote.host))
         const ours = new Set(held.flatMap(({ record: { local, external } }) => [local, external].map(one => formatEndpoint(one!))))
-        for (const { method, host, remoteHost, remotePorts, localPorts, family, random } of fired) {
+        for (const { method, host, remoteHost, remotePorts, localPorts, family, bursts = [], random } of fired) {
           expect(permitted).toContain(remoteHost)
           expect([familyOf(host), familyOf(remoteHost)]).toEqual([family, family])
           expect(remotePorts.every(one => one >= 1 && one <= 65_535 && !ours.has(formatEndpoint({ host: remoteHost, port: one })))).toBe(true)
-          expect(localPorts.length * remotePorts.length + (random?.count ?? 0)).toBeLessThanOrEqual({ full: 1_024, small: 64, off: 8 }[birthday])
+          expect(bursts.reduce((sum, size) => sum + size, localPorts.length * remotePorts.length)).toBeLessThanOrEqual({ full: 512, small: 64, off: 8 }[birthday])
           if (random === undefined) continue
           expect(method).toBe('birthday')
-          expect(random.low >= 1 && random.high <= 65_535 && random.high - random.low + 1 >= random.count).toBe(true)
+          expect(random.low >= 1 && random.high <= 65_535 && random.high > random.low).toBe(true)
         }
       }), { numRuns: 500 })
   })

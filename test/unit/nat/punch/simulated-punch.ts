@@ -1,3 +1,4 @@
+import { defaults } from '../../../../src/config/defaults.js'
 import type { NatProfile } from '../../../../src/nat/nat-profile.js'
 import { drawPorts } from '../../../../src/nat/punch/draw-ports.js'
 import { needsSampling, planVolleys, type PunchPlanInput } from '../../../../src/nat/punch/plan-volleys.js'
@@ -129,13 +130,18 @@ class World {
     this.#loss = loss
   }
 
-  fire(host: Host, { localPorts, remoteHost, remotePorts, random, listenMs, delayMs }: Volley, atMs: number): void {
+  fire(host: Host, { localPorts, remoteHost, remotePorts, random, bursts = [], listenMs, delayMs }: Volley, atMs: number): void {
     this.#at(atMs + delayMs, () => {
       const ports = localPorts.map(port => port || host.freshPort())
       const send = (remotes: readonly number[]) => remotes.forEach(remotePort => ports.forEach(port => this.#send(host, port, { host: remoteHost, port: remotePort })))
       const rest = () => {
-        const drawn = random ? drawPorts(random.low, random.high, random.count, this.#random) : []
-        for (const [place, port] of drawn.entries()) this.#at(this.#nowMs + (place * 1_000) / random!.perSecond, () => this.#send(host, ports.at(-1)!, { host: remoteHost, port }))
+        const count = bursts.reduce((sum, size) => sum + size, 0)
+        const drawn = random && drawPorts(random.low, random.high, count, this.#random)
+        const shots = Array.from({ length: drawn?.length ?? count }, (_, place) => (drawn ? [ports.at(-1)!, drawn[place]!] as const : [host.freshPort(), remotePorts[0]!] as const))
+        for (const [wave, size] of bursts.entries()) {
+          const burst = shots.splice(0, size)
+          this.#at(this.#nowMs + wave * defaults.punch.burstEveryMs, () => burst.forEach(([port, remote]) => this.#send(host, port, { host: remoteHost, port: remote })))
+        }
       }
       if (listenMs === undefined) {
         send(remotePorts)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Volley } from '../../../../src/nat/punch/volley.js'
@@ -18,12 +18,21 @@ const volleys: VolleySockets[] = []
 const arrivals: Arrival[] = []
 const servers: Server[] = []
 let spent: number
+/** Begins the bursts of the volley that waits. */
+let begin: (() => void) | undefined
+let isFree: boolean
+let refusals: number
+let isSecuring: boolean
 beforeEach(async () => {
   clock = new FakeClock()
   port = await freePort()
   remotePort = await freePort()
   arrivals.length = 0
   spent = 0
+  begin = undefined
+  isFree = true
+  refusals = 0
+  isSecuring = false
 })
 afterEach(async () => {
   for (const volley of volleys.splice(0)) volley.stop()
@@ -33,10 +42,16 @@ afterEach(async () => {
   await expectNoOpenSockets()
 })
 
+const takeTurn = (run: () => void): (() => void) => {
+  if (isFree) run()
+  else begin = run
+  return () => (begin = undefined)
+}
+
 function fire(volley: Partial<Volley>, rest: Partial<VolleyRequest> = {}): VolleySockets {
   const sockets = new VolleySockets({
     volley: { method: 'mapping', scope: 'local', family: 4, host, localPorts: [port], remoteHost, remotePorts: [remotePort], delayMs: 0, ...volley },
-    clock, random: () => 0.999, maySend: () => true, onSocket: arrival => arrivals.push(arrival), onSpent: () => (spent += 1), ...rest,
+    clock, random: () => 0.999, maySend: () => true, takeTurn, onRefusal: () => void (refusals += 1), isSecuring: () => isSecuring, onSocket: arrival => arrivals.push(arrival), onSpent: () => (spent += 1), ...rest,
   })
   volleys.push(sockets)
   sockets.start()
@@ -92,17 +107,6 @@ describe('a volley', () => {
     expect(arrivals[0]?.socket.localPort).toBe(port)
   })
 
-  it('waits after the first refusal as long as it is told, and then as always', async () => {
-    const sockets = fire({ refusedWaitMs: 300 })
-    await refusedTimes(sockets, 1)
-    clock.advance(299)
-    expect(sockets.counts.syns).toBe(1)
-    clock.advance(1)
-    await refusedTimes(sockets, 2)
-    clock.advance(1)
-    expect(sockets.counts.syns).toBe(3)
-  })
-
   it('tries again soon while another socket holds its pair of endpoints', async () => {
     const server = createServer().listen(port, host)
     await once(server, 'listening')
@@ -151,49 +155,85 @@ describe('a volley', () => {
   })
 })
 
-describe('random ports', () => {
-  const random = (count: number) => ({ low: 40_000, high: 49_999, count, perSecond: 500 })
+describe('the bursts of a birthday punch', () => {
+  const random = { low: 40_000, high: 49_999 }
 
-  it('leave at their pace, in batches', () => {
-    const sockets = fire({ remotePorts: [], random: random(100) })
-    expect(sockets.counts.syns).toBe(5)
-    clock.advance(10)
-    expect(sockets.counts.syns).toBe(10)
-    clock.advance(90)
-    expect(sockets.counts.syns).toBe(55)
-    clock.advance(1_000)
+  it('leave half a second apart', () => {
+    const sockets = fire({ remotePorts: [], bursts: [100, 200], random })
     expect(sockets.counts.syns).toBe(100)
+    clock.advance(499)
+    expect(sockets.counts.syns).toBe(100)
+    clock.advance(1)
+    expect(sockets.counts.syns).toBe(300)
+    clock.advance(2_000)
+    expect(sockets.counts.syns).toBe(300)
   })
 
-  it('are each drawn once, beside those that are sent to anyway', () => {
-    const sockets = fire({ remotePorts: [40_003], random: { low: 40_000, high: 40_009, count: 50, perSecond: 50_000 } })
-    clock.advance(1_000)
+  it('go to each port once, beside those that are sent to anyway', () => {
+    const sockets = fire({ remotePorts: [40_003], bursts: [50], random: { low: 40_000, high: 40_009 } })
     expect(sockets.counts.syns).toBe(10)
+    clock.advance(500)
   })
 
-  it('are sent to from the last port', async () => {
+  it('come from the last port', async () => {
     await serve(remotePort)
-    fire({ localPorts: [await freePort(), port], remotePorts: [], random: { low: remotePort, high: remotePort, count: 1, perSecond: 500 } })
+    fire({ localPorts: [await freePort(), port], remotePorts: [], bursts: [1], random: { low: remotePort, high: remotePort } })
     await expect.poll(() => arrivals.length).toBe(1)
     expect(arrivals[0]?.socket.localPort).toBe(port)
   })
 
-  it('are sent to from one fresh port', async () => {
+  it('come from one fresh port', async () => {
     const from = new Set<number | undefined>()
     const ports = [remotePort, await freePort()]
     for (const at of ports) await serve(at, ({ remotePort: came }) => from.add(came))
-    fire({ localPorts: [0], remotePorts: [ports[0] ?? 0], random: { low: ports[1] ?? 0, high: ports[1] ?? 0, count: 1, perSecond: 500 } })
+    fire({ localPorts: [0], remotePorts: [ports[0] ?? 0], bursts: [1], random: { low: ports[1] ?? 0, high: ports[1] ?? 0 } })
     await turn()
     clock.advance(0)
     await expect.poll(() => arrivals.length).toBe(2)
     expect(from.size).toBe(1)
   })
 
-  it('are not sent to again, and end the volley when all are refused', async () => {
-    const sockets = fire({ remotePorts: [], random: random(10) })
-    clock.advance(1_000)
-    await refusedTimes(sockets, 10)
-    expect([spent, sockets.isSpent, clock.pending]).toEqual([1, true, 0])
+  it('are not repeated; the port they come from listens', async () => {
+    const sockets = fire({ remotePorts: [remotePort], bursts: [10], random })
+    await refusedTimes(sockets, 11)
+    clock.advance(500)
+    expect(await listens(host, port)).toBe(true)
+    connect({ host, port, localAddress: remoteHost }).on('error', () => {}).resume()
+    await expect.poll(() => arrivals.length).toBe(1)
+    expect([sockets.counts.syns, refusals, arrivals[0]?.isByChance]).toEqual([11, 11, true])
+  })
+
+  it('come from a fresh port each where no range is given; a port that was refused listens', async () => {
+    const from: (number | undefined)[] = []
+    const sockets = fire({ localPorts: [port], bursts: [3, 5] })
+    await refusedTimes(sockets, 4)
+    expect(await listens(host, port)).toBe(true)
+    await serve(remotePort, ({ remotePort: came }) => from.push(came))
+    clock.advance(500)
+    await expect.poll(() => arrivals.length).toBe(5)
+    expect([sockets.counts.syns, new Set(from).size, from.includes(port)]).toEqual([9, 5, false])
+  })
+
+  it('wait for their turn, and give it up when the last has had its time', async () => {
+    isFree = false
+    const sockets = fire({ remotePorts: [], bursts: [2], random })
+    expect([sockets.counts.syns, sockets.isWaiting, sockets.isSpent]).toEqual([0, true, false])
+    begin?.()
+    expect([sockets.counts.syns, sockets.isWaiting]).toEqual([2, false])
+    clock.advance(499)
+    expect(begin).toBeDefined()
+    clock.advance(1)
+    expect(begin).toBeUndefined()
+  })
+
+  it('wait while something that came up is in securing', () => {
+    const sockets = fire({ remotePorts: [], bursts: [2, 3], random })
+    isSecuring = true
+    clock.advance(500)
+    expect(sockets.counts.syns).toBe(2)
+    isSecuring = false
+    clock.advance(500)
+    expect(sockets.counts.syns).toBe(5)
   })
 })
 
@@ -230,7 +270,7 @@ describe('a volley that listens', () => {
   })
 
   it('sends the rest when it has listened for its time', async () => {
-    const sockets = fire({ listenMs: 400, localPorts: [port, 0], remotePorts: [remotePort, remotePort + 1], random: { low: 40_000, high: 49_999, count: 5, perSecond: 500 } })
+    const sockets = fire({ listenMs: 400, localPorts: [port, 0], remotePorts: [remotePort, remotePort + 1] })
     // the first of each port
     expect(sockets.counts.syns).toBe(2)
     await refusedTimes(sockets, 2)
@@ -238,7 +278,7 @@ describe('a volley that listens', () => {
     const before = sockets.counts.syns
     expect(await listens(host, port)).toBe(true)
     clock.advance(1)
-    expect(sockets.counts.syns).toBeGreaterThanOrEqual(before + 6)
+    expect(sockets.counts.syns).toBeGreaterThanOrEqual(before + 2)
     expect(await listens(host, port)).toBe(false)
   })
 })
