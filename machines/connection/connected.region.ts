@@ -48,6 +48,9 @@ export const connectedStates = connectionSetup.createStateConfig({
         onError: { target: 'steady', actions: { type: 'tellFound', params: { output: { ok: false, failure: broke } } } },
       },
       on: {
+        // what was looked for is not lost: the recovery looks for any path
+        'session.suspected': { target: '#connection.recovering', actions: 'tellSuperseded' },
+        'session.suspended': { target: '#connection.recovering', actions: 'tellSuperseded' },
         'channel.arrived': { actions: { type: 'passToSearch', params: ({ event }) => ({ event }) } },
         'offer.received': [
           { guard: { type: 'isNewOffer', params: ({ event }) => ({ offer: event.offer }) }, target: 'searching', reenter: true, actions: 'noteOffer' },

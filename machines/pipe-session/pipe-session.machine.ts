@@ -3,7 +3,7 @@ import type { Failure } from '../../src/errors/index.js'
 import type { AcceptOpenLogic, PipeSessionContext, PipeSessionEvent, PipeSessionInput, PipeSessionOutput, WatchSessionLogic } from './pipe-session.types.js'
 
 const unwatched: Failure = { code: 'ERR_INTERNAL', message: 'watching the session failed' }
-const noPath: Failure = { code: 'ERR_CONNECTION_LOST', message: 'the path under the pipe broke' }
+const noPath: Failure = { code: 'ERR_CONNECTION_LOST', message: 'no path to the peer was found in time' }
 
 /** The life of an open pipe. Bytes never pass through here; the session engine reports what matters. */
 export const pipeSessionMachine = setup({
@@ -20,9 +20,10 @@ export const pipeSessionMachine = setup({
     hasPath: ({ context }) => context.path === 'open',
     isSuspected: ({ context }) => context.path === 'suspected',
     isLost: ({ context }) => context.path === 'lost',
+    isClosedByPeer: ({ context }) => context.isClosedByPeer,
     mayWait: ({ context }) => context.suspendMs > 0,
   },
-  delays: { moveTimeout: ({ context }) => context.moveTimeoutMs, suspendLimit: ({ context: { suspendMs, closedMs, isClosedByPeer } }) => (isClosedByPeer ? Math.min(suspendMs, closedMs) : suspendMs) },
+  delays: { moveTimeout: ({ context }) => context.moveTimeoutMs, suspendLimit: ({ context }) => context.suspendMs, closedLimit: ({ context }) => context.closedMs },
   actions: {
     noteChannel: assign({ nextChannelId: ({ context, event }) => (event.type === 'open.received' ? event.channelId : context.nextChannelId) }),
     notePeerEnded: assign({ hasPeerEnded: true }),
@@ -67,12 +68,12 @@ export const pipeSessionMachine = setup({
   states: {
     open: {
       description: 'Bytes move in both directions.',
-      always: [{ guard: 'isLost', target: 'suspended' }, { guard: 'isSuspected', target: 'suspected' }, { guard: 'hasPeerEnded', target: 'draining' }],
+      always: [{ guard: 'isLost', target: 'stalled.suspended' }, { guard: 'isSuspected', target: 'stalled' }, { guard: 'hasPeerEnded', target: 'draining' }],
       on: { 'open.received': { target: 'moving', actions: 'noteChannel' } },
     },
     draining: {
       description: 'The peer has ended its side; ours goes on until it is acknowledged.',
-      always: [{ guard: 'isLost', target: 'suspended' }, { guard: 'isSuspected', target: 'suspected' }],
+      always: [{ guard: 'isLost', target: 'stalled.suspended' }, { guard: 'isSuspected', target: 'stalled' }],
       on: { 'open.received': { target: 'moving', actions: 'noteChannel' } },
     },
     moving: {
@@ -87,16 +88,22 @@ export const pipeSessionMachine = setup({
       on: { 'open.received': { target: 'moving', reenter: true, actions: 'noteChannel' } },
       after: { moveTimeout: 'open' },
     },
-    suspected: {
-      description: 'The peer is silent; another path is looked for while this one is still read.',
-      always: [{ guard: 'isLost', target: 'suspended' }, { guard: 'hasPath', target: 'open' }],
-      on: { 'open.received': { target: 'moving', actions: 'noteChannel' } },
-    },
-    suspended: {
-      description: 'There is no path; what is written waits, as long as one may be found.',
+    stalled: {
+      description: 'No path answers; what is written waits, as long as one may be found.',
       always: { guard: 'hasPath', target: 'open' },
       on: { 'open.received': { target: 'moving', actions: 'noteChannel' } },
-      after: { suspendLimit: { target: 'closed', actions: 'noteNoPath' } },
+      after: { suspendLimit: { guard: 'mayWait', target: 'closed', actions: 'noteNoPath' } },
+      initial: 'suspected',
+      states: {
+        suspected: {
+          description: 'The peer is silent; another path is looked for while this one is still read.',
+          always: { guard: 'isLost', target: 'suspended' },
+        },
+        suspended: {
+          description: 'There is no channel. Where the other end has closed it there is less to wait for.',
+          after: { closedLimit: { guard: 'isClosedByPeer', target: '#pipeSession.closed', actions: 'noteNoPath' } },
+        },
+      },
     },
     closed: {
       type: 'final',

@@ -7,7 +7,15 @@ export function plannedAttempt({ attempt, reason, strategies, planned }: SearchC
   if (planned === undefined) return { ...attempt, reason, policy: policyFor(reason, attempt.policy) }
   const { target: _, ...dial } = attempt
   const { attemptId, startedAtMs, target } = planned
-  return { ...dial, reason, strategies, mode: 'race', attemptId, startedAtMs, policy: policyFor(reason, attempt.policy), ...(target !== undefined && { target }) }
+  return {
+    ...dial, reason, strategies, mode: 'race', attemptId, startedAtMs, timeoutMs: timeoutFor(reason, attempt, target !== undefined), policy: policyFor(reason, attempt.policy),
+    ...(target !== undefined && { target }),
+  }
+}
+
+function timeoutFor(reason: AttemptInput['reason'], { timeoutMs, policy: { recovery } }: AttemptInput, isKnown: boolean): number {
+  if (reason !== 'recovery') return timeoutMs
+  return Math.min(timeoutMs, isKnown ? recovery.attemptTimeoutMs : recovery.lookUpTimeoutMs)
 }
 
 /** While a pipe stands still, what hangs is likely to hang for good: fresh dials and offers find what has come back (DESIGN.md 6). */

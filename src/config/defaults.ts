@@ -202,13 +202,19 @@ export const defaults = {
     /** Two rounds: what is foretold may be wrong once. */
     punchTimeoutMs: 3 * second,
     /** From one attempt to the next: each takes a second by itself where nothing answers, none at all where nothing can be tried. */
-    pauseMs: 250,
+    pauseMs: 100,
+    /** One attempt: two rounds of a punch and what comes before and after; what hangs longer is made anew. */
+    attemptTimeoutMs: 6 * second,
+    /** One that begins with a look-up, which asks once: the peer may have been out of reach at that moment. */
+    lookUpTimeoutMs: 2_500,
     /** A responder repeats its WANT_PATH so often. */
     askEveryMs: second,
     /** Each so manieth attempt looks the peer up anew: its brokers may have changed. */
     lookUpEvery: 4,
-    /** The brokers are looked after so often meanwhile: a connect that takes longer is made anew. */
-    brokerEveryMs: second,
+    /** The brokers are looked after so often meanwhile: a link that does not answer by then, or a connect that takes longer, is made anew, */
+    brokerEveryMs: 500,
+    /** but it has so many of its latest round trips: TCP, TLS and CONNECT take four. */
+    brokerRtts: 6,
     /** The first search for a path better than a relay: what was under way when the relay came first goes on. */
     upgradeFirstMs: 50,
     /** The next one; each further wait is six times as long, */
@@ -348,6 +354,13 @@ export const defaults = {
     /** Frames that may wait on a channel nobody reads yet: OPEN and the first bytes. */
     maxParkedBytes: 64 * kib,
   },
+  /** A pipe goes on to another channel while the one before still works. */
+  move: {
+    /** What was left to the old channel is sent again when it is not acknowledged after so many round trips: one for the bytes, one for what waits in buffers, */
+    repeatRttFactor: 3,
+    /** but not before: acknowledgements may be 20 ms late, and a process may be busy. */
+    repeatMinMs: 100,
+  },
   /** When silence is looked into, and when it is a loss. */
   liveness: {
     /** A pipe that received data so recently counts as busy. */
@@ -361,7 +374,7 @@ export const defaults = {
     /** On an idle pipe: below the 30 s after which the worst NATs forget a mapping that should live for hours (RFC 5382). */
     idlePingMs: 20 * second,
     /** From the first unanswered PING to the search for another path, while this one is still read: longer than one lost segment takes to be sent again, */
-    suspectMinMs: second,
+    suspectMinMs: 700,
     /** and, on long paths, than two. */
     suspectRttFactor: 4,
     /** From the first unanswered PING: longer than a change of network or a burst of loss, shorter than people's patience. */

@@ -54,6 +54,7 @@ export class BrokerPool {
   readonly #leased = new Map<string, Leased>()
   readonly #messages$ = new Subject<BrokerPayload>()
   readonly #changes$ = new Subject<void>()
+  readonly #served$ = new Subject<void>()
   readonly #own: ReadonlyMap<string, BrokerUrl>
   /** What the user named with a peer (`ID@broker-url`); at most `maxNamed`, the eldest is forgotten. */
   readonly #named = new Map<string, BrokerUrl>()
@@ -67,12 +68,15 @@ export class BrokerPool {
   readonly messages$: Observable<BrokerPayload>
   /** Something about a broker changed. */
   readonly changes$: Observable<void>
+  /** A broker serves us, for the first time or again: what was sent there before may be lost. */
+  readonly served$: Observable<void>
 
   constructor(options: BrokerPoolOptions) {
     this.#options = options
     this.#own = new Map(options.brokers.map(url => [formatBrokerUrl(url), url]))
     this.messages$ = this.#messages$.asObservable()
     this.changes$ = this.#changes$.asObservable()
+    this.served$ = this.#served$.asObservable()
     const actors = createSignallingActors({
       links: this.#links, random: options.random, timeoutMs: defaults.signalling.connectTimeoutMs, connect: connectBroker,
       resolveUrl: brokerId => this.#named.get(brokerId) ?? this.#own.get(brokerId) ?? parseBrokerUrl(brokerId),
@@ -195,6 +199,7 @@ export class BrokerPool {
     await this.#links.disposeAll()
     this.#messages$.complete()
     this.#changes$.complete()
+    this.#served$.complete()
   }
 
   #endQuickening(): void {
@@ -217,6 +222,7 @@ export class BrokerPool {
       now: () => clock.now(),
       signal: this.#stop.signal,
       onMessage: payload => this.#messages$.next({ brokerId, payload }),
+      onServing: () => this.#served$.next(),
       onChange: () => this.#changes$.next(),
     })
     const leased: Leased = { broker, leases: 0, cancelDrop: undefined }

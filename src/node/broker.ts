@@ -1,5 +1,6 @@
 import type { ActorRefFrom } from 'xstate'
 import type { signallingMachine } from '../../machines/signalling/signalling.machine.js'
+import { defaults } from '../config/defaults.js'
 import { ThroughlineError, toFailure, type Failure } from '../errors/index.js'
 import type { BrokerLink } from '../net/mqtt-link.js'
 
@@ -24,6 +25,8 @@ export interface BrokerOptions {
   /** Ends subscribing and publishing. */
   readonly signal: AbortSignal
   readonly onMessage: (payload: Uint8Array) => void
+  /** It serves us, for the first time or again. */
+  readonly onServing: () => void
   /** Anything about it changed. */
   readonly onChange: () => void
 }
@@ -44,6 +47,10 @@ export class Broker {
   #downSinceMs: number | undefined
   #connectingSinceMs = 0
   #state: unknown
+  /** Of the latest link; 0 while there was none. */
+  #lastRttMs = 0
+  /** A ping of `lookAfter` waits for its answer. */
+  #isAsked = false
 
   constructor(options: BrokerOptions) {
     this.#options = options
@@ -73,13 +80,26 @@ export class Broker {
     this.#options.actor.send({ type: 'broker.retry' })
   }
 
-  /** Asks for a sign of life, and has `limitMs` to give one; a connect that takes as long is made anew, and no wait is longer. */
+  /** Asks for a sign of life, and has `limitMs` to give one, or some round trips; a connect that takes as long is made anew, and no wait is longer. */
   lookAfter(limitMs: number): void {
     const { actor, now, signal } = this.#options
     const link = this.#link
-    if (link !== undefined) return void link.ping({ signal, timeoutMs: limitMs }).catch(() => this.#link === link && !signal.aborted && this.retry())
-    if (this.#isConnecting && now() - this.#connectingSinceMs >= limitMs) return this.retry()
+    const timeoutMs = Math.max(limitMs, defaults.recovery.brokerRtts * this.#lastRttMs)
+    if (link !== undefined) return this.#isAsked ? undefined : void this.#ask(link, signal, timeoutMs)
+    // how far a broker is that was never reached nobody knows
+    if (this.#isConnecting && this.#lastRttMs > 0 && now() - this.#connectingSinceMs >= timeoutMs) return this.retry()
     actor.send({ type: 'broker.hurry', capMs: limitMs })
+  }
+
+  async #ask(link: BrokerLink, signal: AbortSignal, timeoutMs: number): Promise<void> {
+    this.#isAsked = true
+    try {
+      this.#lastRttMs = await link.ping({ signal, timeoutMs })
+    } catch {
+      if (this.#link === link && !signal.aborted) this.retry()
+    } finally {
+      this.#isAsked = false
+    }
   }
 
   get status(): BrokerStatus {
@@ -161,7 +181,10 @@ export class Broker {
   #onGranted(link: BrokerLink, topic: string): void {
     if (this.#link !== link) return
     this.#granted.add(topic)
-    if (this.isServing) this.#downSinceMs = undefined
+    if (this.isServing && this.#downSinceMs !== undefined) {
+      this.#downSinceMs = undefined
+      this.#options.onServing()
+    }
     this.#options.onChange()
   }
 
@@ -192,6 +215,7 @@ export class Broker {
     this.#granted.clear()
     this.#downSinceMs ??= this.#options.now()
     if (link === undefined) return
+    this.#lastRttMs = link.rttMs
     link.messages$.subscribe(({ payload }) => this.#options.onMessage(payload))
     for (const topic of this.#topics) this.#grant(link, topic).catch(() => {})
   }

@@ -303,9 +303,20 @@ export class NodeCore {
       openings,
       planPath: ({ sessionKey, target }) => ({ ...this.registry.planPath(sessionKey), target: target && this.#paths.recall(target) }),
       quicken: () => this.pool.quicken(),
-      askByLetter: key => every(this.clock, defaults.recovery.askEveryMs, () => this.#desk.wantPath(this.registry.get(key)?.offerId ?? '')),
+      askByLetter: key => this.#askByLetter(key),
       endSearch: key => this.registry.endSearch(key),
     })
+  }
+
+  /** Again and again, and as soon as a broker is back. */
+  #askByLetter(key: string): () => void {
+    const ask = () => this.#desk.wantPath(this.registry.get(key)?.offerId ?? '')
+    const cancel = every(this.clock, defaults.recovery.askEveryMs, ask)
+    const served = this.pool.served$.subscribe(ask)
+    return () => {
+      cancel()
+      served.unsubscribe()
+    }
   }
 
   /** Interfaces come and go; when they do, brokers are tried afresh and the address changes. */

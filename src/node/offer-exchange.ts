@@ -1,7 +1,7 @@
 import { Observable, Subscription, type Subscriber } from 'rxjs'
 import type { AttemptEvent, OfferRequest, PunchLetter } from '../../machines/attempt/attempt.types.js'
 import { defaults } from '../config/defaults.js'
-import { isErrorCode, type Failure } from '../errors/index.js'
+import { isErrorCode, ThroughlineError, type Failure } from '../errors/index.js'
 import { mutualOffset } from '../nat/clock-mutual.js'
 import type { Clock } from '../net/clock.js'
 import type { Letter } from '../protocol/envelope.js'
@@ -10,7 +10,7 @@ import type { AnswerMessage, SignalMessage, UpdateMessage } from '../protocol/si
 import { nodeTopic } from '../protocol/topic.js'
 import type { Delivery, Mailroom } from '../streams/mailroom/mailroom.js'
 import type { BrokerLease, BrokerPool } from './broker-pool.js'
-import { askInWaves } from './broker-waves.js'
+import { askInWaves, pause } from './broker-waves.js'
 import type { StateWhere } from './local-endpoints.js'
 import type { PeerBook } from './peer-book.js'
 
@@ -30,6 +30,8 @@ export interface ExchangeOptions {
 /** What is left of an exchange after its attempt. */
 export interface KeptExchange {
   readonly attemptId: string
+  /** The peer is there, perhaps only since now: the offer goes out again unless it was heard of. */
+  repeat(): void
   /** Tells the peer, if it may have heard of the attempt, that nothing comes of it. */
   withdraw(): void
   release(): void
@@ -82,7 +84,7 @@ class OfferExchange {
     const messageId = mailroom.newId()
     this.#listen(messageId)
     this.#replies.add(letters$.subscribe(letter => this.#write(letter)))
-    keep(this.#request.sessionKey, { attemptId: this.#request.attemptId, withdraw: () => this.#withdraw(), release: () => this.#release() })
+    keep(this.#request.sessionKey, { attemptId: this.#request.attemptId, repeat: () => this.#repeat(messageId), withdraw: () => this.#withdraw(), release: () => this.#release() })
     const asking = askInWaves({
       brokers: this.#request.brokers.filter(brokerId => pool.isUsable(brokerId)), first: defaults.signalling.homes, clock,
       signal: AbortSignal.any([this.#stop.signal, this.#heard.signal]), ask: brokerId => this.#ask(brokerId, messageId),
@@ -103,15 +105,30 @@ class OfferExchange {
   }
 
   async #ask(brokerId: string, messageId: string): Promise<void> {
-    const { pool, mailroom } = this.#options
+    const { pool, clock } = this.#options
     this.#leases.push(pool.lease(brokerId))
     const limit = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(defaults.signalling.connectTimeoutMs)])
     await pool.online(brokerId, limit)
-    await pool.subscribe(brokerId, mailroom.inbox)
+    while (!(await this.#tryPublish(brokerId, messageId))) {
+      await pause(clock, relinkMs, limit)
+      await pool.online(brokerId, limit)
+    }
     if (this.#stop.signal.aborted) return
-    await this.#publish(brokerId, messageId, undefined)
     this.#published.add(brokerId)
     this.#tell({ type: 'exchange.published' })
+  }
+
+  /** False when the link ended meanwhile: it was made before an outage, and the next one is about to come up. */
+  async #tryPublish(brokerId: string, messageId: string): Promise<boolean> {
+    const { pool, mailroom } = this.#options
+    try {
+      await pool.subscribe(brokerId, mailroom.inbox)
+      if (!this.#stop.signal.aborted) await this.#publish(brokerId, messageId, undefined)
+      return true
+    } catch (error) {
+      if (ThroughlineError.is(error) && error.code === 'ERR_BROKER_LOST') return false
+      throw error
+    }
   }
 
   #publish(brokerId: string, messageId: string, nonce: Uint8Array | undefined): Promise<void> {
@@ -210,6 +227,12 @@ class OfferExchange {
     this.#subscriber.next(event)
   }
 
+  /** A copy: whoever has it takes no notice. */
+  #repeat(messageId: string): void {
+    if (this.#stop.signal.aborted || this.#heard.signal.aborted) return
+    for (const brokerId of this.#published) this.#publish(brokerId, messageId, undefined).catch(() => {})
+  }
+
   #withdraw(): void {
     const { pool, mailroom, peers } = this.#options
     const { peerId, sessionId, attemptId } = this.#request
@@ -222,5 +245,8 @@ class OfferExchange {
     for (const lease of this.#leases.splice(0)) lease.release()
   }
 }
+
+/** A link that ended is replaced at once or not soon. */
+const relinkMs = 50
 
 const noBroker: Failure = { code: 'ERR_NO_BROKER', message: 'no broker of the peer could be used' }

@@ -145,7 +145,9 @@ export class SessionRegistry {
   /** The responder of a pipe has no channel left. */
   wantPath(peerId: string, sessionId: string): void {
     const entry = this.#entries.get(initiatorKey(sessionId))
-    if (entry?.pipe !== undefined && entry.peerId === peerId) entry.actor.send({ type: 'path.wanted', strategies: [] })
+    if (entry?.pipe === undefined || entry.peerId !== peerId) return
+    entry.actor.send({ type: 'path.wanted', strategies: [] })
+    for (const exchange of entry.exchanges) exchange.repeat()
   }
 
   /** Gives a further attempt of a pipe its id. */

@@ -131,7 +131,7 @@ export class Load {
   /** Stops writing, and resolves when the pipe is over. */
   async finish(): Promise<Carried> {
     const sent = this.#source.stop()
-    await this.#over
+    if (!this.#pipe.closed) await this.#over
     return {
       sent, received: this.#sink.end(), states: this.#states, isWhole: this.#error === undefined && this.#pipe.readableEnded && this.#pipe.writableFinished,
       ...(this.#error !== undefined && { error: this.#error }),
@@ -142,6 +142,6 @@ export class Load {
 export type Look = ReturnType<Load['look']>
 
 const tickMs = 10
-/** Half a round trip of the lab: what is shorter is how packets come. */
-const minSilenceMs = 20
+/** What is shorter is how packets come. */
+const minSilenceMs = 5
 const maxSilences = 10_000

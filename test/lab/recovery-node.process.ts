@@ -1,4 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { filter, firstValueFrom, timeout } from 'rxjs'
+import type { InspectionEvent } from 'xstate'
 import { serveRequests } from '../../bench/support/requests.js'
 import type * as Library from '../../src/index.js'
 import type { Node, Pipe, PipePath, Strategy } from '../../src/index.js'
@@ -8,6 +10,7 @@ import { Load, type Carried, type Look } from './load.js'
 const { createNode } = (await import(process.argv[2] ?? '')) as typeof Library
 
 export interface RecoveryNodeSettings {
+  readonly name: string
   /** Of its identity, 32 bytes as hex. */
   readonly seed: string
   readonly mqtt: readonly string[]
@@ -29,6 +32,21 @@ export interface Holding {
   readonly resources: Readonly<Record<string, number>>
 }
 
+/** THROUGHLINE_TEST_TOLD=1: every machine's states on stderr, to find out where the time goes. */
+const isTold = process.env['THROUGHLINE_TEST_TOLD'] === '1'
+const lastStates = new WeakMap<object, string>()
+
+function tell(event: InspectionEvent): void {
+  if (event.type !== '@xstate.snapshot') return
+  const { id } = event.actorRef as unknown as { readonly id: string }
+  const state = JSON.stringify((event.snapshot as { readonly value?: unknown }).value)
+  if (state === undefined || lastStates.get(event.actorRef) === state) return
+  lastStates.set(event.actorRef, state)
+  process.stderr.write(`${new Date().toISOString().slice(17, 23)} ${settings.name} ${id} ${state} <- ${event.event.type}\n`)
+}
+
+/** On a busy machine a first connect may take its 3 s and be tried again. */
+const brokerLimitMs = 20_000
 let node: Node | undefined
 let settings: RecoveryNodeSettings
 /** By session; as many as the runner dials. */
@@ -56,10 +74,11 @@ const methods = {
     const { seed, mqtt, stun, listenPort, suspendMs } = given
     node = await createNode({
       identity: { seed: Buffer.from(seed, 'hex') }, mqtt, stun, ntp: [], turn: [], portMapping: false, allow: 'any',
-      ...(listenPort !== undefined && { listenPort }), ...(suspendMs !== undefined && { suspendMs }),
+      ...(isTold && { inspect: tell }), ...(listenPort !== undefined && { listenPort }), ...(suspendMs !== undefined && { suspendMs }),
     })
     node.pipes$.subscribe(pipe => void take(pipe))
     await node.settled()
+    await firstValueFrom(node.network$.pipe(filter(() => running().degraded.includes('signalling') === false), timeout(brokerLimitMs)))
     return node.id
   },
   address: async (): Promise<string> => {

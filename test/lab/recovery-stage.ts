@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
 import { createRequester } from '../../bench/support/requests.js'
 import type { Host, Lab, LabSpec } from '../support/lab/index.js'
 import { now, type Carried, type Look, type Silence } from './load.js'
@@ -34,7 +35,7 @@ const requestLimitMs = 90_000
 
 export async function startBusyStage(spec: LabSpec): Promise<BusyStage> {
   const { lab, mqtt, stun, close } = await startInternet(spec)
-  return { lab, startNode: (host, extras = {}) => startNode(host, { mqtt, stun, seed: seedOf(lab, host), ...extras }), close }
+  return { lab, startNode: (host, extras = {}) => startNode(host, { name: host.name, mqtt, stun, seed: seedOf(lab, host), ...extras }), close }
 }
 
 async function startNode(host: Host, settings: RecoveryNodeSettings): Promise<BusyNode> {
@@ -80,19 +81,47 @@ const pauseMs = 400
 
 /**
  * Resolves when bytes have arrived at both ends for `forMs`, beginning after that moment, without a longer pause; to how
- * each end looks then. Rejects when the pipe breaks before, or after 75 s.
+ * each end looks then, with its silences after `logMs`. Rejects when the pipe breaks before, or after 75 s.
  */
-export async function untilFlowing({ session, ends }: BusyPipe, sinceMs: number, forMs: number): Promise<readonly [Look, Look]> {
-  const limitMs = now() + flowLimitMs
-  for (;;) {
-    const looks = await Promise.all(ends.map(end => end.look(session, sinceMs)))
+export async function untilFlowing({ session, ends }: BusyPipe, sinceMs: number, forMs: number, logMs = sinceMs): Promise<readonly [Look, Look]> {
+  return poll('bytes at both ends', async () => {
+    const looks = await Promise.all(ends.map(end => end.look(session, logMs)))
     const broken = looks.find(look => look?.error !== undefined)
     if (broken !== undefined) throw new Error(`the pipe broke: ${JSON.stringify(looks.map(look => look?.error ?? look?.state))}`)
-    if (looks.every(look => look !== undefined && isFlowing(look, sinceMs, forMs))) return looks as unknown as readonly [Look, Look]
-    if (now() > limitMs) throw new Error(`no bytes for ${flowLimitMs} ms: ${JSON.stringify(looks.map(look => ({ ...look, silences: look?.silences.slice(-3) })))}`)
+    return looks.every(look => look !== undefined && isFlowing(look, sinceMs, forMs)) ? (looks as unknown as readonly [Look, Look]) : undefined
+  })
+}
+
+/** Asks again and again until there is an answer, for 75 s. */
+async function poll<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
+  const limitMs = now() + flowLimitMs
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined) return answer
+    if (now() > limitMs) throw new Error(`${what}: not in ${flowLimitMs} ms`)
     await new Promise(resolve => setTimeout(resolve, pollMs))
   }
 }
+
+/** Resolves when both ends are in a state, to how they look then. */
+export const untilState = ({ session, ends }: BusyPipe, wanted: string): Promise<readonly (Look | undefined)[]> =>
+  poll(wanted, async () => {
+    const looks = await Promise.all(ends.map(end => end.look(session)))
+    return looks.every(look => look?.state === wanted) ? looks : undefined
+  })
+
+/** Resolves when both ends have failed, to what went through them. */
+export async function untilOver(pipe: BusyPipe): Promise<readonly Carried[]> {
+  await untilState(pipe, 'failed')
+  return Promise.all(pipe.ends.map(end => end.finish(pipe.session)))
+}
+
+/** Resolves when an end has failed; `atMs` is when that was seen. */
+export const untilFailed = (session: string, end: BusyNode) =>
+  poll('failed', async () => {
+    const error = (await end.look(session))?.error
+    return error && { error, atMs: now() }
+  })
 
 /** The last long silence ended, or the moment was, at least `forMs` ago. */
 function isFlowing({ state, silences }: Look, sinceMs: number, forMs: number): boolean {
@@ -104,3 +133,16 @@ function isFlowing({ state, silences }: Look, sinceMs: number, forMs: number): b
 /** How long an end waited for bytes after that moment, at most. */
 export const longestAfter = (silences: readonly Silence[], sinceMs: number): number =>
   Math.max(0, ...silences.map(({ fromMs, toMs }) => toMs - Math.max(fromMs, sinceMs)))
+
+/** Ends both directions, and compares what went in with what came out. */
+export async function expectWhole({ session, ends }: BusyPipe): Promise<void> {
+  const [one, other] = (await Promise.all(ends.map(end => end.finish(session)))) as [Carried, Carried]
+  expect([one.error, other.error]).toEqual([undefined, undefined])
+  expect(other.received).toEqual(one.sent)
+  expect(one.received).toEqual(other.sent)
+  expect([one.isWhole, other.isWhole]).toEqual([true, true])
+  for (const { states } of [one, other]) {
+    expect(states.at(-1)).toBe('closed')
+    expect([...new Set(states)].filter(state => !['connected', 'recovering', 'closed'].includes(state))).toEqual([])
+  }
+}

@@ -2,11 +2,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { labMissing, type Host, type LabSpec } from '../support/lab/index.js'
 import { mosquittoMissing } from '../support/mosquitto.js'
+import { defaults } from '../../src/config/defaults.js'
 import { describeIf } from '../support/requirements.js'
 import { flush, linkDown, readdress, silence, type Cut } from './cuts.js'
-import { now, type Carried } from './load.js'
+import { now } from './load.js'
 import { siteBehind } from './punch-stage.js'
-import { longestAfter, openPipe, startBusyStage, untilFlowing, type BusyNode, type BusyPipe, type BusyStage } from './recovery-stage.js'
+import { expectWhole, longestAfter, openPipe, startBusyStage, untilFailed, untilFlowing, untilOver, untilState, type BusyNode, type BusyPipe, type BusyStage } from './recovery-stage.js'
 
 /** THROUGHLINE_TEST_LONG=1: a hundred cuts over all kinds; else one of each. */
 const isLong = process.env['THROUGHLINE_TEST_LONG'] === '1'
@@ -104,18 +105,63 @@ describeIf('a pipe whose path is cut', labMissing() ?? mosquittoMissing, () => {
   }
 })
 
-/** Ends both directions, and compares what went in with what came out. */
-async function expectWhole({ session, ends }: BusyPipe): Promise<void> {
-  const [one, other] = (await Promise.all(ends.map(end => end.finish(session)))) as [Carried, Carried]
-  expect([one.error, other.error]).toEqual([undefined, undefined])
-  expect(other.received).toEqual(one.sent)
-  expect(one.received).toEqual(other.sent)
-  expect([one.isWhole, other.isWhole]).toEqual([true, true])
-  for (const { states } of [one, other]) {
-    expect(states.at(-1)).toBe('closed')
-    expect([...new Set(states)].filter(state => !['connected', 'recovering', 'closed'].includes(state))).toEqual([])
-  }
-}
+describeIf('a pipe whose path does not come back', labMissing() ?? mosquittoMissing, () => {
+  let stage: BusyStage
+  beforeAll(async () => {
+    stage = await startBusyStage({ sites: { home: siteBehind('masquerade'), pub: siteBehind('none'), lone: siteBehind('none'), sole: siteBehind('none') } })
+  }, 60_000)
+  afterAll(() => stage?.close())
+
+  const hostOf = (name: string): Host => stage.lab.hosts.get(name) as Host
+
+  it('fails at both ends when its time is up, and says what has arrived; until then its writers are held back', async () => {
+    const suspendMs = 4_000
+    const [initiator, responder] = await Promise.all(['home', 'pub'].map(name => stage.startNode(hostOf(name), { suspendMs })))
+    const pipe = await openPipe(initiator!, responder!, ['direct'])
+    const cut = silence(hostOf('home'))
+    const cutMs = now()
+    await cut.apply()
+    const before = await untilState(pipe, 'recovering')
+    await pause(suspendMs / 2)
+    const later = await Promise.all(pipe.ends.map(end => end.look(pipe.session)))
+    for (const [index, look] of later.entries()) {
+      const { sent = 0, stats } = look ?? {}
+      expect(sent - (stats?.acknowledged ?? 0)).toBeLessThanOrEqual(defaults.session.maxWindow + heldInDuplex)
+      expect(sent - (before[index]?.sent ?? 0), 'written while suspended').toBeLessThanOrEqual(defaults.session.maxWindow)
+    }
+    const ends = await untilOver(pipe)
+    const tookMs = now() - cutMs
+    process.stderr.write(`given up after ${Math.round(tookMs)} ms with suspendMs ${suspendMs}: ${ends.map(({ error }) => error?.message).join(' | ')}\n`)
+    for (const [index, { error, isWhole }] of ends.entries()) {
+      expect(isWhole).toBe(false)
+      expect(['ERR_CONNECTION_LOST', 'ERR_PIPE_SILENT']).toContain(error?.code)
+      const [, acknowledged] = /has acknowledged (\d+)$/.exec(error?.message ?? '') ?? []
+      const { received } = ends[1 - index]!
+      expect(Number(acknowledged)).toBeGreaterThan(0)
+      expect(Number(acknowledged)).toBeLessThanOrEqual(received.bytes)
+    }
+    expect(tookMs).toBeLessThan(suspendMs + 5_000)
+    await cut.heal?.()
+  }, testLimitMs)
+
+  it('fails at once when the peer has restarted', async () => {
+    const listenPort = 4_444
+    const initiator = await stage.startNode(hostOf('lone'), { bytesPerS })
+    const responder = await stage.startNode(hostOf('sole'), { bytesPerS, listenPort })
+    const pipe = await openPipe(initiator, responder, ['direct', 'reverse', 'punch'])
+    await responder.kill()
+    const again = await stage.startNode(hostOf('sole'), { bytesPerS, listenPort })
+    const upMs = now()
+    const { error, atMs } = await untilFailed(pipe.session, initiator)
+    process.stderr.write(`the restarted peer was recognised ${Math.round(atMs - upMs)} ms after it was warm: ${error.message}\n`)
+    expect(error.code).toBe('ERR_SESSION_UNKNOWN')
+    expect(atMs - upMs).toBeLessThan(2_000)
+    expect(await again.look(pipe.session)).toBeUndefined()
+  }, testLimitMs)
+})
+
+/** Buffers of the Duplex and one write beyond. */
+const heldInDuplex = 512 * 1_024
 
 /** Mulberry32; the seed is printed so that a run can be repeated. */
 function seeded(seed: number): () => number {

@@ -47,16 +47,16 @@ export class Inbound {
     return { receivedOffset: this.#buffer.received, maxOffset: this.#window.maxOffset }
   }
 
-  /** Takes a piece; false when it is out of order or beyond the credit. */
-  accept(offset: number, bytes: Buffer): boolean {
-    if (!this.#buffer.accept(offset, bytes, this.#window.maxOffset)) return false
+  /** Takes a piece; false when it is out of order or beyond the credit. `mayLeap`: on a new channel it may run ahead of the old one. */
+  accept(offset: number, bytes: Buffer, mayLeap: boolean): boolean {
+    if (!this.#buffer.accept(offset, bytes, this.#window.maxOffset, mayLeap)) return false
     this.#scheduleAck()
     return true
   }
 
   /** Takes a FIN, and acknowledges it at once; false when it is at a wrong offset. */
-  finish(offset: number): boolean {
-    if (!this.#buffer.finish(offset)) return false
+  finish(offset: number, mayLeap: boolean): boolean {
+    if (!this.#buffer.finish(offset, mayLeap)) return false
     this.#sendAck()
     return true
   }

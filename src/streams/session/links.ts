@@ -3,6 +3,7 @@ import { defaults } from '../../config/defaults.js'
 import { isErrorCode, type ErrorCode, type Failure } from '../../errors/index.js'
 import type { Channel } from '../../net/channel.js'
 import type { Clock } from '../../net/clock.js'
+import { dataPerFrame } from '../../protocol/data-frames.js'
 import type { Frame, Open } from '../../protocol/frames.js'
 import type { Offsets, OpenEvent } from './types.js'
 
@@ -11,11 +12,17 @@ export interface Link {
   readonly channel: Channel
   readonly epoch: number
   mode: 'opening' | 'current' | 'old'
+  /** It takes over from a path that is silent or gone. */
+  readonly isRecovery: boolean
   /** DATA up to here was written to this channel. */
   sent: number
   isBlocked: boolean
+  /** Framed and written in one go at most. */
+  batchBytes: number
   /** False while the peer may not have seen our ACCEPT. */
   isConfirmed: boolean
+  /** The next DATA may leave a gap, which a channel before fills. */
+  mayLeap: boolean
   subscription: Subscription | undefined
 }
 
@@ -25,8 +32,8 @@ export interface LinkUser {
   onFrame(link: Link, frame: Frame): void
   /** The current channel takes bytes again. */
   onDrained(): void
-  /** `link` carries the session from now on; the peer stated its offsets there. */
-  onAdopted(link: Link, stated: Offsets): void
+  /** `link` carries the session from now on; the peer stated its offsets there. `old` still works, and brings what it was given. */
+  onAdopted(link: Link, stated: Offsets, old: Link | undefined): void
   /** No channel is left, and none is coming. `isFinal`: nor will there be one, for the peer may never have seen our ACCEPT. */
   onLost(failure: Failure, isFinal: boolean): void
   /** An OPEN came to nothing; the channel in use stays. */
@@ -96,7 +103,7 @@ export class Links {
         channel.end()
         return tell(opener, { type: 'open.lost', failure: { code: 'ERR_CHANNEL_LOST', message: 'the pipe is closed' } })
       }
-      const link = newLink(channel, ++this.#epoch, 'opening')
+      const link = newLink(channel, ++this.#epoch, 'opening', request.reason)
       this.#opening.set(link, opener)
       channel.send({ type: 'open', epoch: link.epoch, ...request })
       sendAlong(link)
@@ -115,7 +122,7 @@ export class Links {
   accept(channel: Channel, open: Open, own: Offsets): void {
     if (this.#isEnded) return channel.end()
     this.#epoch = open.epoch
-    const link = newLink(channel, open.epoch, 'current')
+    const link = newLink(channel, open.epoch, 'current', open.reason)
     channel.send({ type: 'accept', epoch: open.epoch, ...own })
     channel.flush()
     this.#adopt(link, open)
@@ -140,6 +147,7 @@ export class Links {
     })
     frames.add(link.channel.drained$.subscribe(() => {
       link.isBlocked = false
+      link.batchBytes = Math.min(2 * link.batchBytes, maxBatchBytes)
       if (link === this.current) this.#user.onDrained()
     }))
     link.subscription = frames
@@ -183,11 +191,13 @@ export class Links {
     this.#loss = undefined
     if (link.mode === 'opening') this.#confirm(link)
     this.#opening.delete(link)
+    const old = this.#current
+    link.mayLeap = this.#latest !== undefined
     this.#retireCurrent()
     link.mode = 'current'
     this.#current = link
     this.#latest = link.channel
-    this.#user.onAdopted(link, stated)
+    this.#user.onAdopted(link, stated, old?.isConfirmed === true && !link.isRecovery ? old : undefined)
   }
 
   #confirm(link: Link): void {
@@ -236,8 +246,8 @@ export class Links {
   }
 }
 
-const newLink = (channel: Channel, epoch: number, mode: Link['mode']): Link =>
-  ({ channel, epoch, mode, sent: 0, isBlocked: false, isConfirmed: false, subscription: undefined })
+const newLink = (channel: Channel, epoch: number, mode: Link['mode'], reason: string): Link =>
+  ({ channel, epoch, mode, isRecovery: reason === 'recovery', sent: 0, batchBytes: firstBatchBytes, isBlocked: false, isConfirmed: false, mayLeap: false, subscription: undefined })
 
 /** The last word about an OPEN. */
 function tell(opener: Subscriber<OpenEvent>, event: OpenEvent): void {
@@ -255,6 +265,13 @@ export function answerPing(channel: Channel, token: number): void {
   if (channel.pendingBytes < maxPendingPongBytes) channel.send({ type: 'pong', token })
 }
 
+/** What a fresh connection takes in a round trip or two: acknowledgements have to wait behind it. It doubles when the socket has taken it, */
+const firstBatchBytes = 3 * dataPerFrame
+/**
+ * up to seven TLS records. Node hands the kernel ten buffers of 16 KiB in one call, so that all leave at once, and they
+ * fit the processor's cache.
+ */
+const maxBatchBytes = 7 * dataPerFrame
 /** Channels of earlier epochs that are still read. */
 const maxOldLinks = 4
 /** Twice what our own DATA lets wait in a socket. */

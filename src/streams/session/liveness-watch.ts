@@ -19,10 +19,14 @@ export class LivenessWatch {
   readonly #clock: Clock
   readonly #user: LivenessUser
   #rttMs = 0
+  /** The least of this channel: an answer that was held up by an outage or a queue must not make us patient. */
+  #leastRttMs = 0
   #heardAtMs = 0
   #dataReceivedAtMs = Number.NEGATIVE_INFINITY
   #askedAtMs: number | undefined
   #isSuspected = false
+  /** The first PING since the suspicion; its answer ends it. */
+  #proofToken = 0
   #pingAtMs = 0
   #pingToken = 0
   #dueMs = Number.POSITIVE_INFINITY
@@ -45,7 +49,7 @@ export class LivenessWatch {
 
   /** A new channel: its handshake was a sign of life. */
   start(rttMs: number): void {
-    this.#rttMs = rttMs
+    this.#rttMs = this.#leastRttMs = rttMs
     this.#isSuspected = false
     this.heard()
     this.#look()
@@ -57,20 +61,16 @@ export class LivenessWatch {
     this.#dueMs = Number.POSITIVE_INFINITY
   }
 
-  /** A frame came. */
+  /** A frame came. It tells nothing of the other direction: a suspicion lasts until a PING is answered. */
   heard(): void {
     this.#heardAtMs = this.#clock.now()
     this.#askedAtMs = undefined
-    if (!this.#isSuspected) return
-    this.#isSuspected = false
-    this.#user.trust()
   }
 
   /** Our network changed under the channel: it is suspected at once. */
   suspect(): void {
     if (this.#cancel === undefined || this.#isSuspected) return
     this.#tellSuspicion()
-    this.#askedAtMs ??= this.#clock.now()
     this.#look()
   }
 
@@ -81,7 +81,17 @@ export class LivenessWatch {
   }
 
   heardPong(token: number): void {
-    if (token === this.#pingToken) this.#rttMs = this.#clock.now() - this.#pingAtMs
+    if (!this.#isSuspected) {
+      if (token === this.#pingToken) this.#noteRtt(this.#clock.now() - this.#pingAtMs)
+    } else if (token >= this.#proofToken) {
+      this.#isSuspected = false
+      this.#user.trust()
+    }
+  }
+
+  #noteRtt(rttMs: number): void {
+    this.#rttMs = rttMs
+    this.#leastRttMs = Math.min(this.#leastRttMs, rttMs)
   }
 
   /** Bytes that want an acknowledgement were sent. */
@@ -98,7 +108,7 @@ export class LivenessWatch {
     this.#cancel?.()
     const nowMs = this.#clock.now()
     const step = nextStep({
-      nowMs, heardAtMs: this.#heardAtMs, askedAtMs: this.#askedAtMs, isSuspected: this.#isSuspected, lastPingAtMs: this.#pingAtMs, rttMs: this.#rttMs,
+      nowMs, heardAtMs: this.#heardAtMs, askedAtMs: this.#askedAtMs, isSuspected: this.#isSuspected, lastPingAtMs: this.#pingAtMs, rttMs: this.#leastRttMs,
       dataInFlight: this.#user.isBusy(), dataReceivedAtMs: this.#dataReceivedAtMs,
     })
     if (step.do === 'giveUp') {
@@ -113,6 +123,8 @@ export class LivenessWatch {
 
   #tellSuspicion(): void {
     this.#isSuspected = true
+    this.#proofToken = this.#pingToken + 1
+    this.#ping(this.#clock.now())
     this.#user.suspect()
   }
 

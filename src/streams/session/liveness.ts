@@ -26,15 +26,18 @@ export function nextStep(facts: LivenessFacts): LivenessStep {
   if (askedAtMs !== undefined) {
     const givesUpIn = askedAtMs + policy.lostAfterMs - nowMs
     if (givesUpIn <= 0) return { do: 'giveUp' }
-    const suspectIn = facts.isSuspected ? Infinity : askedAtMs + Math.max(policy.suspectMinMs, policy.suspectRttFactor * facts.rttMs) - nowMs
+    const suspectIn = facts.isSuspected ? Infinity : askedAtMs + suspectAfter(facts) - nowMs
     const repeatIn = lastPingAtMs + policy.repeatMs - nowMs
     if (suspectIn <= 0) return { do: 'suspect', againInMs: Math.max(0, Math.min(repeatIn, givesUpIn)) }
     const nextIn = Math.min(suspectIn, givesUpIn)
     return repeatIn <= 0 ? { do: 'ping', againInMs: Math.min(policy.repeatMs, nextIn) } : { do: 'wait', againInMs: Math.min(repeatIn, nextIn) }
   }
   const pingIn = heardAtMs + pingAfter(facts) - nowMs
-  return pingIn <= 0 ? { do: 'ping', againInMs: policy.repeatMs } : { do: 'wait', againInMs: pingIn }
+  return pingIn <= 0 ? { do: 'ping', againInMs: Math.min(policy.repeatMs, facts.isSuspected ? Infinity : suspectAfter(facts)) } : { do: 'wait', againInMs: pingIn }
 }
+
+/** How long an answer may take before the path is suspected. */
+const suspectAfter = ({ rttMs }: LivenessFacts): number => Math.max(policy.suspectMinMs, policy.suspectRttFactor * rttMs)
 
 /** How long the peer may be silent before it is asked. */
 export function pingAfter({ nowMs, dataInFlight, dataReceivedAtMs, rttMs }: LivenessFacts): number {

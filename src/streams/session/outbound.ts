@@ -1,4 +1,5 @@
 import { defaults } from '../../config/defaults.js'
+import type { Clock } from '../../net/clock.js'
 import { dataPerFrame } from '../../protocol/data-frames.js'
 import { SendBuffer } from './send-buffer.js'
 import type { Link } from './links.js'
@@ -13,6 +14,7 @@ export interface OutboundUser {
 
 /** The sending half of a session: framed within the peer's credit, kept until acknowledged, ended by an acknowledged FIN. */
 export class Outbound {
+  readonly #clock: Clock
   readonly #user: OutboundUser
   readonly #buffer = new SendBuffer()
   #peerMaxOffset = 0
@@ -21,8 +23,12 @@ export class Outbound {
   #finAcknowledged = false
   readonly #endWaiters: (() => void)[] = []
   #isFlushScheduled = false
+  /** Bytes before this offset were given to the channel before, and may still come by it. */
+  #oldEnd = 0
+  #cancelRepeat: (() => void) | undefined
 
-  constructor(user: OutboundUser) {
+  constructor(clock: Clock, user: OutboundUser) {
+    this.#clock = clock
     this.#user = user
   }
 
@@ -75,12 +81,31 @@ export class Outbound {
     link.sent = this.#buffer.framed
   }
 
-  /** Sends on a new channel from where the peer says it is. */
-  resume(link: Link, peerReceived: number): void {
-    for (const frames of this.#buffer.resend(Math.max(peerReceived, link.sent))) link.channel.write(frames)
+  /**
+   * Sends on a new channel from where the peer says it is. While the channel before still works, what it was given is
+   * left to it, for a new connection begins slowly and would hold back what comes next; what is not acknowledged after
+   * a while is sent again.
+   */
+  resume(link: Link, peerReceived: number, old: Link | undefined): void {
+    this.#cancelRepeat?.()
+    const isLeftToOld = old !== undefined && this.#buffer.acknowledged >= this.#oldEnd && link.sent === 0
+    if (isLeftToOld) this.#leaveTo(link)
+    else this.#resend(link, Math.max(peerReceived, link.sent))
     link.sent = this.#buffer.framed
     if (this.#finSent && !this.#finAcknowledged) link.channel.send({ type: 'fin', offset: this.#buffer.framed })
     this.flush()
+  }
+
+  #leaveTo(link: Link): void {
+    const end = (this.#oldEnd = this.#buffer.framed)
+    const { repeatMinMs, repeatRttFactor } = defaults.move
+    this.#cancelRepeat = this.#clock.after(Math.max(repeatMinMs, repeatRttFactor * link.channel.rttMs), () => {
+      if (this.#user.link() === link) this.#resend(link, this.#buffer.acknowledged, end)
+    })
+  }
+
+  #resend(link: Link, from: number, end?: number): void {
+    for (const frames of this.#buffer.resend(from, end)) link.channel.write(frames)
   }
 
   /** Takes an ACK; false when it acknowledges what was never sent. */
@@ -100,7 +125,7 @@ export class Outbound {
     const link = this.#user.link()
     if (link === undefined) return
     while (!link.isBlocked && this.#user.link() === link) {
-      const batch = this.#buffer.take(this.#nextLength())
+      const batch = this.#buffer.take(this.#nextLength(link))
       if (batch === undefined) break
       link.sent = this.#buffer.framed
       const isReady = link.channel.write(batch)
@@ -115,8 +140,14 @@ export class Outbound {
     this.#user.onSent()
   }
 
+  /** Ends the timer. */
+  stop(): void {
+    this.#cancelRepeat?.()
+  }
+
   /** No byte will move any more: writers that still wait get `error`; who waits for the end is told when `isWhole`. */
   close(error: Error, isWhole: boolean): void {
+    this.stop()
     for (const done of this.#buffer.drop()) done(error)
     if (isWhole) this.#callEndWaiters()
     this.#endWaiters.length = 0
@@ -126,10 +157,10 @@ export class Outbound {
    * Bytes of the next batch. In a large flow whole frames only, each a TLS record: a record of a few bytes costs the
    * peer as much as a full one. What is left rides with the next bytes, or goes once the socket is free.
    */
-  #nextLength(): number {
+  #nextLength({ batchBytes }: Link): number {
     const { waitingBytes, framed, acknowledged, isAllAcknowledged } = this.#buffer
     const limit = Math.min(this.#peerMaxOffset, acknowledged + defaults.session.maxWindow)
-    const length = Math.min(waitingBytes, limit - framed, maxBatchBytes)
+    const length = Math.min(waitingBytes, limit - framed, batchBytes)
     if (length >= minPendingBytes) return length - (length % dataPerFrame)
     // credit for less than a frame: more is on its way
     const isShortOfCredit = length < Math.min(waitingBytes, dataPerFrame)
@@ -150,11 +181,6 @@ export class Outbound {
   }
 }
 
-/**
- * Framed and written in one go: seven TLS records. Node hands the kernel ten buffers of 16 KiB in one call, so that all
- * leave at once, and they fit the processor's cache.
- */
-const maxBatchBytes = 7 * dataPerFrame
 /** What may wait in the socket before writers are held back: small writes go on. */
 const minPendingBytes = 32 * 1_024
 /** Below this, writes of one turn of the event loop are framed together. */

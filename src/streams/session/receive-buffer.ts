@@ -1,14 +1,17 @@
+import { PieceQueue } from './piece-queue.js'
+
 /**
- * Bytes that came in order and the application has not taken yet. Pieces may come twice, from an old and a new channel;
- * what is already there is dropped. Bounded by the credit granted.
+ * Bytes the application has not taken yet. Pieces may come twice, from an old and a new channel; what is already there
+ * is dropped. After a move the new channel may run ahead of what is still on its way by the old one: that is kept
+ * apart until the gap is closed. Bounded by the credit granted.
  */
 export class ReceiveBuffer {
-  readonly #pieces: Buffer[] = []
+  readonly #pieces = new PieceQueue()
   #received = 0
   #taken = 0
   #finAt: number | undefined
-  /** Where tiny pieces are packed, as long as the last piece is in it. */
-  #slab: { readonly bytes: Buffer; readonly last: Buffer } | undefined
+  /** One run of bytes behind the gap. */
+  #ahead: { readonly start: number; end: number; readonly pieces: PieceQueue } | undefined
 
   /** Offset after the last byte received; one more once the FIN is here with everything before it. */
   get received(): number {
@@ -31,23 +34,24 @@ export class ReceiveBuffer {
 
   /** True when the application has everything up to the end. */
   get isDrained(): boolean {
-    return this.isComplete && this.#pieces.length === 0
+    return this.isComplete && this.#pieces.isEmpty
   }
 
-  /** Takes bytes at `offset`; false when they leave a gap, pass `maxOffset`, or come after the end. */
-  accept(offset: number, bytes: Buffer, maxOffset: number): boolean {
+  /** Takes bytes at `offset`; false when they pass `maxOffset`, come after the end, or leave a gap where none may be: `mayLeap` lets one begin. */
+  accept(offset: number, bytes: Buffer, maxOffset: number, mayLeap = false): boolean {
     const end = offset + bytes.length
-    if (offset > this.#received || end > maxOffset || (this.#finAt !== undefined && end > this.#finAt)) return false
-    if (end <= this.#received) return true
-    this.#keep(offset === this.#received ? bytes : bytes.subarray(this.#received - offset))
-    this.#received = end
+    if (end > maxOffset || (this.#finAt !== undefined && end > this.#finAt)) return false
+    if (offset > this.#received) return this.#keepAhead(offset, bytes, mayLeap)
+    this.#append(offset, bytes)
+    this.#closeGap()
     return true
   }
 
   /** Notes the end of the stream; false when it contradicts what is known. */
-  finish(offset: number): boolean {
+  finish(offset: number, mayLeap = false): boolean {
     if (this.#finAt !== undefined) return this.#finAt === offset
-    if (offset !== this.#received) return false
+    const known = this.#ahead?.end ?? this.#received
+    if (offset !== known && (offset < known || !mayLeap)) return false
     this.#finAt = offset
     return true
   }
@@ -60,27 +64,36 @@ export class ReceiveBuffer {
   }
 
   clear(): void {
-    this.#pieces.length = 0
+    this.#pieces.clear()
+    this.#ahead = undefined
   }
 
-  /** A peer that sends byte by byte to a reader that does not read would cost far more memory than its bytes: such pieces are packed. */
-  #keep(piece: Buffer): void {
-    const last = this.#pieces.at(-1)
-    if (piece.length >= tinyBytes || this.#pieces.length < manyPieces || last === undefined || last.length + piece.length > packedBytes) {
-      this.#pieces.push(piece)
-      return
+  #append(offset: number, bytes: Buffer): void {
+    const end = offset + bytes.length
+    if (end <= this.#received) return
+    this.#pieces.push(offset === this.#received ? bytes : bytes.subarray(this.#received - offset))
+    this.#received = end
+  }
+
+  #keepAhead(offset: number, bytes: Buffer, mayLeap: boolean): boolean {
+    if (this.#ahead === undefined && !mayLeap) return false
+    this.#ahead ??= { start: offset, end: offset, pieces: new PieceQueue() }
+    const { start, end } = this.#ahead
+    if (offset < start || offset > end) return false
+    const fresh = bytes.subarray(end - offset)
+    if (fresh.length > 0) this.#ahead.pieces.push(fresh)
+    this.#ahead.end += fresh.length
+    return true
+  }
+
+  #closeGap(): void {
+    const ahead = this.#ahead
+    if (ahead === undefined || ahead.start > this.#received) return
+    this.#ahead = undefined
+    let offset = ahead.start
+    for (let piece = ahead.pieces.shift(); piece !== undefined; piece = ahead.pieces.shift()) {
+      this.#append(offset, piece)
+      offset += piece.length
     }
-    const slab = this.#slab?.last === last ? this.#slab.bytes : Buffer.allocUnsafeSlow(packedBytes)
-    if (this.#slab?.last !== last) last.copy(slab)
-    piece.copy(slab, last.length)
-    const packed = slab.subarray(0, last.length + piece.length)
-    this.#pieces[this.#pieces.length - 1] = packed
-    this.#slab = { bytes: slab, last: packed }
   }
 }
-
-/** Below this a piece costs more to keep than to copy. */
-const tinyBytes = 512
-/** So many pieces wait only when nobody reads. */
-const manyPieces = 64
-const packedBytes = 8_192

@@ -94,10 +94,10 @@ export class SendBuffer {
     return true
   }
 
-  /** Everything sent from `offset` on, to be sent again on a new channel. */
-  *resend(offset: number): Iterable<Buffer> {
+  /** Everything sent from `offset` on, to be sent again on a new channel; `end`, an offset that was `framed` once, bounds it. */
+  *resend(offset: number, end = Number.POSITIVE_INFINITY): Iterable<Buffer> {
     for (const batch of this.#batches) {
-      if (batch.end <= offset) continue
+      if (batch.end <= offset || batch.start >= end) continue
       // the channel before may still have it in its queue when this one has brought it
       batch.slab = undefined
       yield framesFrom(batch.encoded, batch.start, offset)

@@ -42,11 +42,11 @@ export class Session {
     this.#links = new Links(id, clock, {
       onFrame: (link, frame) => this.#onFrame(link, frame),
       onDrained: () => this.#out.flush(),
-      onAdopted: (link, stated) => this.#onAdopted(link, stated),
+      onAdopted: (link, stated, old) => this.#onAdopted(link, stated, old),
       onLost: (failure, isFinal) => this.#onLost(failure, isFinal),
       onOpeningOver: () => this.#trust(),
     })
-    this.#out = new Outbound({ link: () => this.#links.current, onSent: () => this.#liveness.sentData() })
+    this.#out = new Outbound(clock, { link: () => this.#links.current, onSent: () => this.#liveness.sentData() })
     this.#in = new Inbound(clock, pool, {
       rttMs: () => this.#liveness.rttMs,
       sendAck: offsets => this.#links.current?.channel.send({ type: 'ack', ...offsets }),
@@ -189,12 +189,12 @@ export class Session {
     }
   }
 
-  #onAdopted(link: Link, stated: Offsets): void {
+  #onAdopted(link: Link, stated: Offsets, old: Link | undefined): void {
     const isFirst = !this.#hasOpened
     this.#hasOpened = true
     this.#liveness.start(link.channel.rttMs)
     if (!this.#onAck(link, stated)) return
-    this.#out.resume(link, stated.receivedOffset)
+    this.#out.resume(link, stated.receivedOffset, this.#condition === 'open' ? old : undefined)
     if (this.role === 'initiator') this.#in.confirm()
     if (isFirst || this.#isOver) return
     this.#recover()
@@ -225,9 +225,11 @@ export class Session {
     if (link.mode === 'current') this.#liveness.heard()
     switch (frame.type) {
       case 'data':
-        if (!this.#in.accept(frame.offset, frame.bytes)) return violated(link.channel, 'DATA out of order or beyond the credit')
+        if (!this.#in.accept(frame.offset, frame.bytes, link.mayLeap)) return violated(link.channel, 'DATA out of order or beyond the credit')
+        link.mayLeap = false
         this.#liveness.heardData()
-        return this.#reader?.onReadable()
+        this.#reader?.onReadable()
+        return this.#lookForEnd()
       case 'ack':
         if (this.#onAck(link, frame)) this.#out.flush()
         return
@@ -258,8 +260,13 @@ export class Session {
   }
 
   #onFin(link: Link, offset: number): void {
-    if (!this.#in.finish(offset)) return violated(link.channel, 'FIN at a wrong offset')
-    if (this.#hasPeerEnded) return
+    if (!this.#in.finish(offset, link.mayLeap)) return violated(link.channel, 'FIN at a wrong offset')
+    this.#lookForEnd()
+  }
+
+  /** The FIN may have come before what an old channel brings. */
+  #lookForEnd(): void {
+    if (this.#hasPeerEnded || !this.#in.isComplete) return
     this.#hasPeerEnded = true
     this.#events$.next({ type: 'peer.ended' })
     this.#reader?.onReadable()
@@ -304,6 +311,7 @@ export class Session {
     this.#isOver = true
     this.#liveness.stop()
     this.#in.close()
+    this.#out.stop()
     this.#links.end()
   }
 }

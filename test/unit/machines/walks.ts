@@ -78,7 +78,7 @@ const pipeSession: NamedWalk = {
   actions: ['closeSession'],
   sources: { accept: 'acceptOpen' },
   outcomes: ['closed'],
-  resting: ['"open"', '"draining"', '"suspected"'], // silence of 15 s is told by the session
+  resting: ['"open"', '"draining"'],
   facts: ({ hasPeerEnded, path, failure: known }: PipeSessionContext) => [hasPeerEnded, path, known?.code],
   samples: {
     'peer.ended': [{}],

@@ -22,9 +22,9 @@ describe('the next step', () => {
   it.each([
     ['waits while the peer was just heard', {}, { do: 'wait', againInMs: 20_000 }],
     ['waits for the rest of the time', { heardAtMs: 99_800, dataInFlight: true }, { do: 'wait', againInMs: 100 }],
-    ['asks when the time is over', { heardAtMs: 99_700, dataInFlight: true }, { do: 'ping', againInMs: 1_000 }],
+    ['asks when the time is over', { heardAtMs: 99_700, dataInFlight: true }, { do: 'ping', againInMs: 700 }],
     ['waits before it asks again', { isSuspected: true, heardAtMs: 90_000, askedAtMs: 99_000, lastPingAtMs: 99_600 }, { do: 'wait', againInMs: 600 }],
-    ['suspects the path a second after it asked in vain', { heardAtMs: 90_000, askedAtMs: 99_000, lastPingAtMs: 99_000 }, { do: 'suspect', againInMs: 0 }],
+    ['suspects the path soon after it asked in vain', { heardAtMs: 90_000, askedAtMs: 99_300, lastPingAtMs: 99_300 }, { do: 'suspect', againInMs: 300 }],
     ['suspects a long path after four round trips', { heardAtMs: 90_000, askedAtMs: 98_800, lastPingAtMs: 99_800, rttMs: 300 }, { do: 'suspect', againInMs: 800 }],
     ['asks again each second', { isSuspected: true, heardAtMs: 90_000, askedAtMs: 98_000, lastPingAtMs: 99_000 }, { do: 'ping', againInMs: 1_000 }],
     ['looks in time to give up', { isSuspected: true, heardAtMs: 60_000, askedAtMs: 85_500, lastPingAtMs: 99_000 }, { do: 'ping', againInMs: 500 }],

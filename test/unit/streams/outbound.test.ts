@@ -4,6 +4,7 @@ import { dataPerFrame } from '../../../src/protocol/data-frames.js'
 import { FrameDecoder } from '../../../src/protocol/frame-decoder.js'
 import type { Link } from '../../../src/streams/session/links.js'
 import { Outbound } from '../../../src/streams/session/outbound.js'
+import { ManualClock } from '../../support/manual-clock.js'
 
 const kib = 1_024
 const ignore = () => {}
@@ -19,8 +20,8 @@ function outboundOverBusySocket(credit: number) {
     return false
   }
   const channel = { write, send: ignore, get pendingBytes() { return pendingBytes } } as unknown as Channel
-  const link: Link = { channel, epoch: 1, mode: 'current', sent: 0, isBlocked: false, isConfirmed: true, subscription: undefined }
-  const out = new Outbound({ link: () => link, onSent: ignore })
+  const link: Link = { channel, epoch: 1, mode: 'current', isRecovery: false, sent: 0, isBlocked: false, batchBytes: 7 * dataPerFrame, isConfirmed: true, mayLeap: false, subscription: undefined }
+  const out = new Outbound(new ManualClock(), { link: () => link, onSent: ignore })
   out.acknowledge(0, credit)
   const drain = () => {
     pendingBytes = 0

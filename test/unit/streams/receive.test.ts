@@ -63,6 +63,59 @@ describe('a receive buffer', () => {
     expect(buffer.accept(10, Buffer.alloc(1), unlimited)).toBe(false)
   })
 
+  it('puts what a new channel brings behind what the old one still brings, in whatever order', () => {
+    fc.assert(fc.property(fc.uint8Array({ minLength: 3, maxLength: 3_000 }), fc.nat(), fc.array(fc.tuple(fc.boolean(), fc.integer({ min: 1, max: 400 })), { minLength: 1 }), (bytes, at, turns) => {
+      const all = Buffer.from(bytes)
+      const gapEnd = 1 + (at % (all.length - 1))
+      const buffer = new ReceiveBuffer()
+      const taken: Buffer[] = []
+      const next = { old: 0, new: gapEnd }
+      const bring = (by: 'old' | 'new', length: number) => {
+        const end = Math.min(next[by] + length, by === 'old' ? gapEnd : all.length)
+        const piece = all.subarray(next[by], end)
+        if (piece.length > 0) expect(buffer.accept(next[by], piece, unlimited, by === 'new')).toBe(true)
+        next[by] = end
+        taken.push(...takeAll(buffer))
+        expect(buffer.receivedBytes).toBe(next.old < gapEnd ? next.old : next.new)
+      }
+      for (const [isNew, length] of turns) bring(isNew ? 'new' : 'old', length)
+      expect(buffer.finish(all.length, true)).toBe(true)
+      bring('new', all.length)
+      bring('old', all.length)
+      expect(Buffer.concat(taken).equals(all)).toBe(true)
+      expect(buffer.isDrained).toBe(true)
+    }))
+  })
+
+  it('lets one run of bytes wait behind a gap, and drops what fills it twice', () => {
+    const buffer = new ReceiveBuffer()
+    expect(buffer.accept(10, Buffer.from('k'), unlimited, true)).toBe(true)
+    expect(buffer.accept(12, Buffer.from('m'), unlimited, true), 'a second gap').toBe(false)
+    expect(buffer.accept(9, Buffer.from('j'), unlimited, true), 'before the run').toBe(false)
+    expect(buffer.accept(11, Buffer.from('l'), unlimited)).toBe(true)
+    expect(buffer.received).toBe(0)
+    expect(buffer.accept(0, Buffer.from('abcdefghijkl'), unlimited)).toBe(true)
+    expect(buffer.accept(5, Buffer.from('fgh'), unlimited)).toBe(true)
+    expect(Buffer.concat(takeAll(buffer)).toString()).toBe('abcdefghijkl')
+  })
+
+  it('takes the end before what the old channel still brings', () => {
+    const buffer = new ReceiveBuffer()
+    expect(buffer.finish(3), 'where nothing may be ahead').toBe(false)
+    expect(buffer.finish(3, true)).toBe(true)
+    expect(buffer.isComplete).toBe(false)
+    expect(buffer.accept(3, Buffer.alloc(1), unlimited, true)).toBe(false)
+    expect(buffer.accept(0, Buffer.alloc(3), unlimited)).toBe(true)
+    expect(buffer.received).toBe(4)
+  })
+
+  it('packs tiny pieces that wait behind a gap', () => {
+    const buffer = new ReceiveBuffer()
+    for (let at = 1; at < 60_000; at++) buffer.accept(at, Buffer.alloc(1), unlimited, true)
+    buffer.accept(0, Buffer.alloc(1), unlimited)
+    expect(takeAll(buffer).length).toBeLessThan(150)
+  })
+
   it('counts the FIN as one offset', () => {
     const buffer = new ReceiveBuffer()
     buffer.accept(0, Buffer.alloc(4), unlimited)

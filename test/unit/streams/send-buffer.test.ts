@@ -57,6 +57,17 @@ describe('a send buffer', () => {
     }), { numRuns: 60 })
   })
 
+  it('sends again only what was framed before an end', () => {
+    const buffer = new SendBuffer()
+    buffer.push(Buffer.from('left to the old channel'))
+    buffer.take(100)
+    const end = buffer.framed
+    buffer.push(Buffer.from(', and what came after'))
+    buffer.take(100)
+    buffer.acknowledge(5)
+    expect(payload(buffer.resend(buffer.acknowledged, end), 5).toString()).toBe('to the old channel')
+  })
+
   it('calls a writer back when less than a frame of its bytes is left, and keeps that rest apart', () => {
     const buffer = new SendBuffer()
     const chunk = Buffer.alloc(2 * dataPerFrame + 10, 'a')
