@@ -145,6 +145,11 @@ export const defaults = {
   relay: {
     /** A channel by relay that is ready waits so long for a better one, from the start of the attempt: a dial to the other side of the world is up by then, a punch mostly. */
     graceMs: 500,
+    /**
+     * Bytes under way by a relay, each way. coturn 4.6 stops reading a side whose other side has 192 KiB to write; where that
+     * happens both ways at once it may never go on (2 of 16 streams with 1 MiB each way, none of 64 with 256 KiB).
+     */
+    maxInFlight: 192 * kib,
     /** All servers of ours together: three that are dead and one that is slow. */
     allocateMs: 4 * second,
     /** One server: connecting and two round trips, with a SYN sent again. */

@@ -26,6 +26,10 @@ export class Outbound {
   /** Bytes before this offset were given to the channel before, and may still come by it. */
   #oldEnd = 0
   #cancelRepeat: (() => void) | undefined
+  /** What has yet to be sent again on this channel, before anything new. */
+  #again: { readonly from: number; readonly end: number } | undefined
+  /** So has the FIN. */
+  #isFinDue = false
 
   constructor(clock: Clock, user: OutboundUser) {
     this.#clock = clock
@@ -77,7 +81,8 @@ export class Outbound {
   sendFirst(link: Link, bytes: Uint8Array): void {
     if (this.#buffer.framed === 0) this.#buffer.push(bytes)
     const batch = this.#buffer.take(defaults.session.firstBytesMax)
-    for (const frames of batch === undefined ? this.#buffer.resend(0) : [batch]) link.channel.write(frames)
+    if (batch === undefined) this.#repeat(link, 0)
+    else link.channel.write(batch)
     link.sent = this.#buffer.framed
   }
 
@@ -88,11 +93,12 @@ export class Outbound {
    */
   resume(link: Link, peerReceived: number, old: Link | undefined): void {
     this.#cancelRepeat?.()
+    this.#again = undefined
     const isLeftToOld = old !== undefined && this.#buffer.acknowledged >= this.#oldEnd && link.sent === 0
     if (isLeftToOld) this.#leaveTo(link)
-    else this.#resend(link, Math.max(peerReceived, link.sent))
+    else this.#repeat(link, Math.max(peerReceived, link.sent))
     link.sent = this.#buffer.framed
-    if (this.#finSent && !this.#finAcknowledged) link.channel.send({ type: 'fin', offset: this.#buffer.framed })
+    if (this.#finSent && !this.#finAcknowledged) this.#isFinDue = true
     this.flush()
   }
 
@@ -100,12 +106,26 @@ export class Outbound {
     const end = (this.#oldEnd = this.#buffer.framed)
     const { repeatMinMs, repeatRttFactor } = defaults.move
     this.#cancelRepeat = this.#clock.after(Math.max(repeatMinMs, repeatRttFactor * link.channel.rttMs), () => {
-      if (this.#user.link() === link) this.#resend(link, this.#buffer.acknowledged, end)
+      if (this.#user.link() === link) this.#repeat(link, this.#buffer.acknowledged, end)
     })
   }
 
-  #resend(link: Link, from: number, end?: number): void {
-    for (const frames of this.#buffer.resend(from, end)) link.channel.write(frames)
+  #repeat(link: Link, from: number, end = this.#buffer.framed): void {
+    this.#again = { from, end }
+    this.#goOnRepeating(link)
+  }
+
+  /** As much as the link takes at once; the rest follows the acknowledgements. */
+  #goOnRepeating(link: Link): void {
+    if (this.#again === undefined) return
+    const { end } = this.#again
+    let from = Math.max(this.#again.from, this.#buffer.acknowledged)
+    for (const repeated of this.#buffer.resend(from, end)) {
+      if (from > this.#buffer.acknowledged && repeated.end > this.#buffer.acknowledged + maxInFlight(link)) break
+      link.channel.write(repeated.frames)
+      from = repeated.end
+    }
+    this.#again = from < end ? { from, end } : undefined
   }
 
   /** Takes an ACK; false when it acknowledges what was never sent. */
@@ -124,7 +144,9 @@ export class Outbound {
   flush(): void {
     const link = this.#user.link()
     if (link === undefined) return
-    while (!link.isBlocked && this.#user.link() === link) {
+    this.#goOnRepeating(link)
+    if (this.#again === undefined && this.#isFinDue) this.#repeatFin(link)
+    while (this.#again === undefined && !link.isBlocked && this.#user.link() === link) {
       const batch = this.#buffer.take(this.#nextLength(link))
       if (batch === undefined) break
       link.sent = this.#buffer.framed
@@ -134,10 +156,15 @@ export class Outbound {
       this.#buffer.tellWriters()
       this.#user.onSent()
     }
-    if (!this.#endRequested || this.#finSent || this.#buffer.waitingBytes > 0 || this.#user.link() !== link) return
+    if (this.#again !== undefined || !this.#endRequested || this.#finSent || this.#buffer.waitingBytes > 0 || this.#user.link() !== link) return
     this.#finSent = true
     link.channel.send({ type: 'fin', offset: this.#buffer.framed })
     this.#user.onSent()
+  }
+
+  #repeatFin(link: Link): void {
+    this.#isFinDue = false
+    link.channel.send({ type: 'fin', offset: this.#buffer.framed })
   }
 
   /** Ends the timer. */
@@ -157,9 +184,10 @@ export class Outbound {
    * Bytes of the next batch. In a large flow whole frames only, each a TLS record: a record of a few bytes costs the
    * peer as much as a full one. What is left rides with the next bytes, or goes once the socket is free.
    */
-  #nextLength({ batchBytes }: Link): number {
+  #nextLength(link: Link): number {
+    const { batchBytes } = link
     const { waitingBytes, framed, acknowledged, isAllAcknowledged } = this.#buffer
-    const limit = Math.min(this.#peerMaxOffset, acknowledged + defaults.session.maxWindow)
+    const limit = Math.min(this.#peerMaxOffset, acknowledged + maxInFlight(link))
     const length = Math.min(waitingBytes, limit - framed, batchBytes)
     if (length >= minPendingBytes) return length - (length % dataPerFrame)
     // credit for less than a frame: more is on its way
@@ -180,6 +208,9 @@ export class Outbound {
     for (const done of this.#endWaiters.splice(0)) done()
   }
 }
+
+/** A relay that is full in both directions may stop for good (defaults.relay). */
+const maxInFlight = ({ channel }: Link): number => (channel.via?.strategy === 'relay' ? defaults.relay.maxInFlight : defaults.session.maxWindow)
 
 /** What may wait in the socket before writers are held back: small writes go on. */
 const minPendingBytes = 32 * 1_024

@@ -16,6 +16,12 @@ interface Batch {
   slab: Buffer | undefined
 }
 
+/** A batch that is sent again, or its rest; `end` is the offset after its last byte. */
+interface Repeated {
+  readonly frames: Buffer
+  readonly end: number
+}
+
 /**
  * The sending half of a session: writes waiting for credit, and sent bytes waiting for acknowledgement. Bounds: the
  * first by the Duplex above (it waits for `done`), the second by the credit passed to `take`.
@@ -95,12 +101,12 @@ export class SendBuffer {
   }
 
   /** Everything sent from `offset` on, to be sent again on a new channel; `end`, an offset that was `framed` once, bounds it. */
-  *resend(offset: number, end = Number.POSITIVE_INFINITY): Iterable<Buffer> {
+  *resend(offset: number, end = Number.POSITIVE_INFINITY): Iterable<Repeated> {
     for (const batch of this.#batches) {
       if (batch.end <= offset || batch.start >= end) continue
       // the channel before may still have it in its queue when this one has brought it
       batch.slab = undefined
-      yield framesFrom(batch.encoded, batch.start, offset)
+      yield { frames: framesFrom(batch.encoded, batch.start, offset), end: batch.end }
     }
   }
 
