@@ -60,5 +60,6 @@ export const anyMessage = fc.oneof(
   message('refuse', { attempt: hexId, of: hexId, code }),
   message('challenge', { of: hexId, nonce: bytesOf(16) }),
   message('cancel', { session: hexId, attempt: hexId, code }, ['code']),
+  message('wantPath', { session: hexId }),
   message('lookup', { inbox: topic, doorKey: bytesOf(16), nonce: bytesOf(16) }, ['nonce']),
 ) as unknown as fc.Arbitrary<SignalMessage>

@@ -107,10 +107,10 @@ describe('envelope', () => {
     for (let length = 0; length < tagged.length - 66; length++) expect(openEnvelope(reseal((letter) => letter.subarray(0, length)), bob)).toBeUndefined()
   })
 
-  it('is dropped when its type is reserved, though properly signed', () => {
+  it('is dropped when its type is unknown, though properly signed', () => {
     const envelope = reseal((letter) => {
       const rest = Buffer.from(letter.subarray(96))
-      rest.writeUInt8(9, 0)
+      rest.writeUInt8(11, 0)
       const signature = sign(alice, Buffer.concat([Buffer.from('throughline/1 letter'), bob.publicKey, alice.publicKey, rest]))
       return Buffer.concat([alice.publicKey, signature, rest])
     })
