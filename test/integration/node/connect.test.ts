@@ -117,7 +117,7 @@ describe('connecting fails with a code', () => {
 
   it('for a strategy this version does not have, at once', async () => {
     const node = await nodes.node()
-    await expect(node.connect(node.address, { strategies: ['relay' as 'direct'] })).rejects.toMatchObject({ code: 'ERR_STRATEGY_UNKNOWN' })
+    await expect(node.connect(node.address, { strategies: ['teleport' as 'direct'] })).rejects.toMatchObject({ code: 'ERR_STRATEGY_UNKNOWN' })
     await expect(node.connect(node.address, { strategies: [] })).rejects.toMatchObject({ code: 'ERR_STRATEGY_UNKNOWN' })
   })
 
