@@ -11,6 +11,7 @@ import type { OutgoingRequest } from '../outgoing-channel.js'
 import type { Securer } from '../secure.js'
 import { secureByRole } from '../secure-by-role.js'
 import type { TurnArrival } from '../turn/types.js'
+import { firstByte } from './first-byte.js'
 import type { SharedAllocation } from './shared-allocation.js'
 
 /** Which way through which relay, for whom. `remote` is the relayed endpoint: ours where the peer is awaited, else the peer's. */
@@ -148,6 +149,8 @@ export class RelayChannel implements ChannelInProgress {
       this.#local = endpointText(socket.localAddress, socket.localPort)
       this.#steps.tell({ type: 'connected', rttMs, atMs: this.#clock.now() })
     }
+    // the initiator is TLS client, and speaks first
+    if (request.role === 'responder') await this.#spoken(socket)
     const { channel, hello } = await secureByRole(socket, {
       ...request, securer: this.#securer, clock: this.#clock, signal: this.#stop.signal,
       toChannel: secured => {
@@ -160,6 +163,15 @@ export class RelayChannel implements ChannelInProgress {
     if (this.#stop.signal.aborted) return channel.end()
     this.#end()
     this.#steps.tell({ type: 'secured', channel, hello, atMs: this.#clock.now() })
+  }
+
+  async #spoken(socket: Socket): Promise<void> {
+    try {
+      await firstByte(socket, this.#stop.signal)
+    } catch (error) {
+      endSocket(socket)
+      throw error
+    }
   }
 
   /** For one step of many; the whole has a limit of its own. */
