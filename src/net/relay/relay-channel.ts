@@ -9,6 +9,7 @@ import { dialSocket, type Socket } from '../dial-socket.js'
 import { endSocket } from '../end-socket.js'
 import type { OutgoingRequest } from '../outgoing-channel.js'
 import type { Securer } from '../secure.js'
+import { errnoOf } from '../socket-errors.js'
 import { secureByRole } from '../secure-by-role.js'
 import type { TurnArrival } from '../turn/types.js'
 import { firstByte } from './first-byte.js'
@@ -130,7 +131,7 @@ export class RelayChannel implements ChannelInProgress {
       return false
     } catch (error) {
       this.#failure = toFailure(error)
-      if (this.#failure.code === 'ERR_SECURE_FAILED' && socket?.bytesRead === 0) return true
+      if (isHungUp(error, socket)) return true
       this.#fail(this.#failure)
       return false
     }
@@ -212,6 +213,10 @@ export class RelayChannel implements ChannelInProgress {
     })
   }
 }
+
+/** Before TLS, also where the reset comes right behind the handshake of TCP. */
+const isHungUp = (error: unknown, socket: Socket | undefined): boolean =>
+  (socket === undefined ? errnoOf((error as Error).cause) === 'ECONNRESET' : toFailure(error).code === 'ERR_SECURE_FAILED' && socket.bytesRead === 0)
 
 const gone: Failure = { code: 'ERR_RELAY_LOST', message: 'our relay allocation is gone' }
 /** Reason of an abort; without one each costs a DOMException with its stack. */
