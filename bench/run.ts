@@ -6,6 +6,7 @@ import { firstByte } from './measurements/first-byte.js'
 import { importTime } from './measurements/import-time.js'
 import { memory } from './measurements/memory.js'
 import { opening } from './measurements/opening.js'
+import { relay } from './measurements/relay.js'
 import { start } from './measurements/start.js'
 import { throughput } from './measurements/throughput.js'
 import { requireBuild } from './support/library.js'
@@ -13,7 +14,7 @@ import type { Measured } from './support/result.js'
 import type { Measurement, Settings } from './support/settings.js'
 import { formatTable } from './support/table.js'
 
-const measurements: readonly Measurement[] = [firstByte, throughput, opening, memory, start, importTime]
+const measurements: readonly Measurement[] = [firstByte, throughput, opening, memory, start, importTime, relay]
 const resultsFolder = fileURLToPath(new URL('./results/', import.meta.url))
 
 const help = `npm run bench -- [--only NAME]… [--runs N] [--quick] [--json] [--profile]

@@ -40,7 +40,7 @@ export const optionTable: readonly OptionRow[] = [
   { flag: '--config', key: 'config', value: 'FILE', description: 'Configuration, JSON or a JavaScript module.', default: './throughline.config.json or .js', commands: every, env: 'THROUGHLINE_CONFIG' },
   { flag: '--mqtt', key: 'mqtt', value: 'URL', description: 'Brokers: mqtt, mqtts, ws or wss://[USER:PASS@]HOST[:PORT]. `none` = no signalling.', default: 'public brokers', commands: every, multiple: true, env: 'THROUGHLINE_MQTT' },
   { flag: '--stun', key: 'stun', value: 'HOST:PORT', description: 'STUN servers; `none` empties the list.', default: 'public servers', commands: every, multiple: true, env: 'THROUGHLINE_STUN' },
-  { flag: '--turn', key: 'turn', value: 'URL', description: 'TURN servers: turn: or turns:USER:PASS@HOST:PORT?transport=udp|tcp.', default: 'none', commands: every, multiple: true, env: 'THROUGHLINE_TURN' },
+  { flag: '--turn', key: 'turn', value: 'URL', description: 'TURN servers, for pipes that nothing else brings about: turn: or turns:USER:PASS@HOST:PORT?transport=tcp. (udp is for a later version.)', default: 'none', commands: every, multiple: true, env: 'THROUGHLINE_TURN' },
   { flag: '--ntp', key: 'ntp', value: 'HOST[:PORT]', description: 'Time servers; `none` empties the list.', default: 'public servers', commands: every, multiple: true, env: 'THROUGHLINE_NTP' },
   { flag: '--interface', key: 'interfaces', value: 'NAME', description: 'Network interfaces to use.', default: 'every usable one', commands: every, multiple: true, env: 'THROUGHLINE_INTERFACE' },
   { flag: '--listen-port', key: 'listenPort', value: 'N', description: 'Port peers connect to; 0 = any free one.', default: '0', commands: every, env: 'THROUGHLINE_LISTEN_PORT' },

@@ -17,6 +17,10 @@ export interface NodeSettings {
   readonly seed: string
   readonly mqtt: readonly string[]
   readonly stun: readonly string[]
+  /** TURN servers with their users; default: none. */
+  readonly turn?: readonly string[]
+  /** Whoever dials it is a stranger. */
+  readonly isOpen?: boolean
   readonly birthday?: 'auto' | 'off'
   /** Keeps what its machines do, for `told`. Costs some time per event. */
   readonly isWatched?: boolean
@@ -100,9 +104,9 @@ async function dial({ address, strategies = strategyOrder, early = false, timeou
 
 const methods = {
   /** Makes the node, which echoes; resolves to its id when it is warm. */
-  start: async ({ seed, mqtt, stun, birthday, isWatched = false }: NodeSettings): Promise<string> => {
+  start: async ({ seed, mqtt, stun, turn = [], isOpen = false, birthday, isWatched = false }: NodeSettings): Promise<string> => {
     node = await createNode({
-      identity: { seed: Buffer.from(seed, 'hex') }, mqtt, stun, ntp: [], turn: [], portMapping: false, allow: 'any',
+      identity: { seed: Buffer.from(seed, 'hex') }, mqtt, stun, turn, ntp: [], portMapping: false, ...(!isOpen && { allow: 'any' as const }),
       ...(birthday !== undefined && { birthday }), ...(isWatched && { inspect: watch.inspect }),
     })
     node.pipes$.subscribe(pipe => void pipe.on('error', () => {}).pipe(pipe))

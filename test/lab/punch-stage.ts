@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { libraryUrl, requireBuild } from '../../bench/support/library.js'
 import { createRequester } from '../../bench/support/requests.js'
 import { startLab, type Host, type Lab, type LabSpec, type Site, type SiteSpec } from '../support/lab/index.js'
+import { startCoturn } from '../support/lab/services.js'
 import { startMosquitto } from '../support/mosquitto.js'
 import { queue, startServer } from './processes.js'
 import type { NodeMethods, NodeSettings } from './punch-node.process.js'
@@ -32,7 +33,7 @@ export interface StageNode extends Omit<Remote<NodeMethods>, 'start'> {
 }
 
 /** What differs from the node of other hosts. */
-export interface NodeVariant extends Partial<Pick<NodeSettings, 'birthday' | 'isWatched' | 'stun'>> {
+export interface NodeVariant extends Partial<Pick<NodeSettings, 'birthday' | 'isWatched' | 'seed' | 'stun' | 'turn' | 'isOpen'>> {
   /** Error of its clock. No time server is within reach. */
   readonly clockOffsetMs?: number
 }
@@ -48,6 +49,17 @@ export interface Stage {
 const requestLimitMs = 60_000
 /** With more on two cores their enumerations wait for the processor and learn less. */
 const nodesAtOnce = 2
+/** Who may relay at `relayUrl`. */
+const relayUser = { name: 'alice', password: 'the-password-of-alice' } as const
+/** A site whose one host is a TURN server, at the distance of the STUN servers: see `startRelay`. */
+export const relaySite: SiteSpec = { uplinkDelayMs: stunDelayMs }
+
+/** A coturn on a `relaySite`; resolves to how nodes name it. It ends with the lab. */
+export async function startRelay(site: Site): Promise<string> {
+  await startCoturn(site, { user: `${relayUser.name}:${relayUser.password}` })
+  return `turn:${relayUser.name}:${relayUser.password}@${site.ipv4}:3478?transport=tcp`
+}
+
 export const sourceUrl = new URL('../../src/index.ts', import.meta.url).href
 const program = fileURLToPath(new URL('./punch-node.process.ts', import.meta.url))
 

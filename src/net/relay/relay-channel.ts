@@ -9,8 +9,10 @@ import { dialSocket, type Socket } from '../dial-socket.js'
 import { endSocket } from '../end-socket.js'
 import type { OutgoingRequest } from '../outgoing-channel.js'
 import type { Securer } from '../secure.js'
+import { errnoOf } from '../socket-errors.js'
 import { secureByRole } from '../secure-by-role.js'
 import type { TurnArrival } from '../turn/types.js'
+import { firstByte } from './first-byte.js'
 import type { SharedAllocation } from './shared-allocation.js'
 
 /** Which way through which relay, for whom. `remote` is the relayed endpoint: ours where the peer is awaited, else the peer's. */
@@ -129,7 +131,7 @@ export class RelayChannel implements ChannelInProgress {
       return false
     } catch (error) {
       this.#failure = toFailure(error)
-      if (this.#failure.code === 'ERR_SECURE_FAILED' && socket?.bytesRead === 0) return true
+      if (isHungUp(error, socket)) return true
       this.#fail(this.#failure)
       return false
     }
@@ -148,6 +150,8 @@ export class RelayChannel implements ChannelInProgress {
       this.#local = endpointText(socket.localAddress, socket.localPort)
       this.#steps.tell({ type: 'connected', rttMs, atMs: this.#clock.now() })
     }
+    // the initiator is TLS client, and speaks first
+    if (request.role === 'responder') await this.#spoken(socket)
     const { channel, hello } = await secureByRole(socket, {
       ...request, securer: this.#securer, clock: this.#clock, signal: this.#stop.signal,
       toChannel: secured => {
@@ -160,6 +164,15 @@ export class RelayChannel implements ChannelInProgress {
     if (this.#stop.signal.aborted) return channel.end()
     this.#end()
     this.#steps.tell({ type: 'secured', channel, hello, atMs: this.#clock.now() })
+  }
+
+  async #spoken(socket: Socket): Promise<void> {
+    try {
+      await firstByte(socket, this.#stop.signal)
+    } catch (error) {
+      endSocket(socket)
+      throw error
+    }
   }
 
   /** For one step of many; the whole has a limit of its own. */
@@ -200,6 +213,10 @@ export class RelayChannel implements ChannelInProgress {
     })
   }
 }
+
+/** Before TLS, also where the reset comes right behind the handshake of TCP. */
+const isHungUp = (error: unknown, socket: Socket | undefined): boolean =>
+  (socket === undefined ? errnoOf((error as Error).cause) === 'ECONNRESET' : toFailure(error).code === 'ERR_SECURE_FAILED' && socket.bytesRead === 0)
 
 const gone: Failure = { code: 'ERR_RELAY_LOST', message: 'our relay allocation is gone' }
 /** Reason of an abort; without one each costs a DOMException with its stack. */

@@ -35,8 +35,8 @@ export async function startCoturn(site: Site, { user, args = [] }: CoturnOptions
   const options = ['-n', '--no-cli', '--no-tls', '--no-dtls', '--log-file=stdout', '--simple-log', '--verbose', `--pidfile=${join(folder, 'pid')}`, `--userdb=${join(folder, 'db')}`, '-m', '1', '--listening-port=3478', '--alt-listening-port=3479']
   const child = site.spawn('turnserver', [...options, ...addresses.map(address => `--listening-ip=${address}`), ...who, ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
   removeAtItsEnd(folder, child)
-  // Written for the last address and port of all.
-  const last = `TCP listener opened on : ${addresses.at(-1)}:3479`
+  // Written for the last address and port of all; a second port needs a second address.
+  const last = `TCP listener opened on : ${addresses.at(-1)}:${addresses.length > 1 ? 3479 : 3478}`
   await says(child, last)
   return { child, endpoints: addresses.flatMap(address => [3478, 3479].map(port => ({ address, port }))), close: () => void child.kill('SIGKILL') }
 }
