@@ -9,7 +9,8 @@ interface Turn {
 }
 
 /**
- * Lets one birthday punch of the node send at a time; those after it wait, in the order in which they came. A turn begins
+ * Lets one birthday punch of the node send at a time. Those after it wait, and go by their keys: attempts have the same at both nodes,
+ * whose order would differ else, and two that differ once agree again after a turn or two. A turn begins
  * whole bursts after the one before: no more bursts leave than one punch sends, and two nodes that began together stay in step.
  * Bounded by the volleys of the attempts that run.
  */
@@ -86,7 +87,9 @@ export class BirthdayTurns {
     if (this.#users.size > 0 || this.#waiting.length === 0) return
     this.#cancelNext = this.#clock.after(Math.max(0, this.#freeAtMs - this.#clock.now()), () => {
       this.#cancelNext = undefined
-      const { key } = this.#waiting[0]!
+      const keys = [...new Set(this.#waiting.map(turn => turn.key))].sort()
+      // who has just had a turn comes last
+      const key = keys.find(one => one !== this.#latest) ?? keys[0]
       const next = this.#waiting.filter(turn => turn.key === key)
       for (const turn of next) this.#waiting.splice(this.#waiting.indexOf(turn), 1)
       this.#start(next)

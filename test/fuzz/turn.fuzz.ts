@@ -38,20 +38,20 @@ const peer = { host: '192.0.2.7', port: 4_000 }
 const peer6 = { host: '2001:db8::7', port: 4_000 }
 
 const write = (name: StunClass, method: number, attributes: readonly EncodableAttribute[]) => encodeMessage({ class: name, method, transaction }, attributes, maxMessageBytes)
-const sign = (message: Buffer): Buffer => {
-  const { key, kind } = signingKey(credentials, pick(known))
+const sign = (message: Buffer, by: TurnRealm): Buffer => {
+  const { key, kind } = signingKey(credentials, by)
   return signMessage(message, key, kind)
 }
 const challenge = [attribute(realm, 'r'), attribute(nonce, 'obMatJos2gAAAn'), attribute(passwordAlgorithms, [2, 1])]
 const success = write('success', turnMethods.allocate, [attribute(xorRelayedAddress, peer), attribute(xorMappedAddress, peer6), attribute(lifetime, 600)])
-const replies = (): readonly Buffer[] => [
-  success, sign(success),
+const replies: readonly Buffer[] = [
+  success, ...known.map(by => sign(success, by)),
   write('error', turnMethods.allocate, [attribute(errorCode, { code: 401, reason: 'Unauthorized' }), ...challenge]),
   write('error', turnMethods.allocate, [attribute(errorCode, { code: 300, reason: 'Try Alternate' }), attribute(alternateServer, peer)]),
-  sign(write('success', turnMethods.connect, [attribute(connectionId, 7), attribute(channelNumber, 0x4001), attribute(requestedFamily, 6), attribute(requestedTransport, 'tcp'), attribute(passwordAlgorithm, 2)])),
+  write('success', turnMethods.connect, [attribute(connectionId, 7), attribute(channelNumber, 0x4001), attribute(requestedFamily, 6), attribute(requestedTransport, 'tcp'), attribute(passwordAlgorithm, 2)]),
   write('indication', turnMethods.connectionAttempt, [attribute(xorPeerAddress, peer), attribute(connectionId, 7)]),
   write('indication', turnMethods.data, [attribute(xorPeerAddress, peer6), attribute(data, Buffer.from('datagram'))]),
-  encodeTurnRequest(turnMethods.refresh, transaction, [attribute(lifetime, 0)], credentials, pick(known)).bytes,
+  ...known.map(by => encodeTurnRequest(turnMethods.refresh, transaction, [attribute(lifetime, 0)], credentials, by).bytes),
 ]
 const channels: readonly Buffer[] = [encodeChannelData(0x4000, Buffer.from('abcde'), true), encodeChannelData(0x4fff, Buffer.alloc(0), true)]
 const codecs = [xorPeerAddress, xorRelayedAddress, xorMappedAddress, alternateServer, lifetime, connectionId, channelNumber, requestedFamily, requestedTransport, data, realm, nonce, passwordAlgorithm, passwordAlgorithms]
@@ -82,7 +82,7 @@ const assert = (holds: boolean, what: string): void => {
 const counts = { decoded: 0, refused: 0, success: 0, challenge: 0, other: 0, channel: 0, streamed: 0, urls: 0 }
 
 function codec(): void {
-  const message = decodeMessage(mutate(pick(replies())), maxMessageBytes)
+  const message = decodeMessage(mutate(pick(replies)), maxMessageBytes)
   counts.decoded++
   if (random(4) === 0) return void readRealm(message)
   readAttribute(message, pick<(typeof codecs)[number]>(codecs) as AttributeCodec<unknown>)
@@ -92,8 +92,8 @@ function codec(): void {
 function exchange(): void {
   const { key, kind } = signingKey(credentials, pick(known))
   const signed = random(3) === 0 ? undefined : { key, kind }
-  const message = decodeMessage(mutate(pick(replies())), maxMessageBytes)
-  const verdict = judgeTurnReply(message, { method: pick(Object.values(turnMethods)), ...(signed !== undefined && { signed }) })
+  const message = decodeMessage(mutate(pick(replies)), maxMessageBytes)
+  const verdict = judgeTurnReply(message, { method: random(4) === 0 ? pick(Object.values(turnMethods)) : turnMethods.allocate, ...(signed !== undefined && { signed }) })
   if (verdict.outcome === 'success') {
     counts.success++
     assert(message.class === 'success', 'no success was taken for one')
@@ -115,7 +115,7 @@ function channel(): void {
 
 /** TCP framing, in pieces; now and then a server that never stops. */
 function stream(): void {
-  const whole = [...replies(), ...channels]
+  const whole = [...replies, ...channels]
   const bytes = Buffer.concat(Array.from({ length: 1 + random(4) }, () => (random(3) === 0 ? mutate(pick(whole)) : pick(whole))))
   const limit = random(2) === 0 ? maxMessageBytes : defaults.stun.maxMessageBytes
   const decoder = new TurnStreamDecoder(limit)

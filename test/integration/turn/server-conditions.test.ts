@@ -177,6 +177,20 @@ describeIf('a TURN server with TLS', coturnMissing ?? opensslMissing, () => {
     expect((sockets.at(-1) as TLSSocket).encrypted).toBe(true)
   })
 
+  it('is set up as docs/deploy.md has it: TLS, credentials for a time, quotas, and peers that are denied', async () => {
+    await coturn.close()
+    const denied = ['0.0.0.0-0.255.255.255', '10.0.0.0-10.255.255.255', '127.0.0.0-127.255.255.255', '192.168.0.0-192.168.255.255', '::1', 'fc00::-fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff']
+    await start([
+      '--relay-ip=127.0.0.1', '--stale-nonce=600', '--user-quota=16', '--total-quota=1200', '--max-allocate-lifetime=3600', '--min-port=49152', '--max-port=65535',
+      '--no-multicast-peers', ...denied.map(range => `--denied-peer-ip=${range}`), '--allowed-peer-ip=127.0.0.1',
+    ], { tls, auth: { secret: 'north' } })
+    const username = `${Math.floor(Date.now() / 1_000) + 60}:alice`
+    const password = createHmac('sha1', 'north').update(username).digest('base64')
+    const allocation = await allocate({ server: urlOf(coturn, { isTls: true, host: 'localhost', username, password }), peers, ca: tls.cert })
+    await expectToRelay(allocation)
+    await expect(allocation.permit(['192.168.1.1'], limits)).rejects.toMatchObject({ code: 'ERR_RELAY_PEER' })
+  })
+
   it('is not trusted without it', async () => {
     await expect(allocate({ server: urlOf(coturn, { isTls: true }) })).rejects.toMatchObject({ code: 'ERR_RELAY_TLS' })
   })

@@ -20,8 +20,8 @@ describe('birthday punches of a node', () => {
     expect([begun, turns.use]).toEqual([['a'], { used: 1, limit: 1 }])
   })
 
-  it('take turns in the order in which they came', () => {
-    const leave = [enter('a'), enter('b'), enter('c')]
+  it('take turns in the order of their keys, which both nodes know', () => {
+    const leave = [enter('a'), enter('c'), enter('b')].map((_, place, all) => all[[0, 2, 1][place]!])
     expect([begun, turns.isWaiting('b')]).toEqual([['a'], true])
     leave[0]?.()
     clock.advance(500)

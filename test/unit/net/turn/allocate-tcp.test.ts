@@ -14,7 +14,7 @@ import { alice, readBytes } from '../../../support/turn.js'
 
 const signal = new AbortController().signal
 const limits = { timeoutMs: 5_000, signal }
-const { allocate, createPermission, refresh, connectionBind, connect } = turnMethods
+const { allocate, createPermission, refresh, connectionBind } = turnMethods
 const nothing = Buffer.alloc(0)
 const allocations: TcpAllocation[] = []
 const servers: { close(): unknown }[] = []

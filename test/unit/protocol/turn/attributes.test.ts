@@ -16,13 +16,13 @@ const endpoint = fc.record({ host: fc.oneof(fc.ipV4(), fc.constantFrom('2001:db8
 const cases: readonly (readonly [string, AttributeCodec<unknown>, fc.Arbitrary<unknown>])[] = [
   ['LIFETIME', lifetime, fc.nat(0xffff_ffff)],
   ['CONNECTION-ID', connectionId, fc.nat(0xffff_ffff)],
-  ['REQUESTED-TRANSPORT', requestedTransport as AttributeCodec<unknown>, fc.constantFrom('tcp', 'udp')],
-  ['REQUESTED-ADDRESS-FAMILY', requestedFamily as AttributeCodec<unknown>, fc.constantFrom(4, 6)],
-  ['XOR-PEER-ADDRESS', xorPeerAddress as AttributeCodec<unknown>, endpoint],
-  ['XOR-RELAYED-ADDRESS', xorRelayedAddress as AttributeCodec<unknown>, endpoint],
-  ['CHANNEL-NUMBER', channelNumber as AttributeCodec<unknown>, fc.integer({ min: 0x4000, max: 0x4fff })],
-  ['PASSWORD-ALGORITHM', passwordAlgorithm as AttributeCodec<unknown>, fc.nat(0xffff)],
-  ['PASSWORD-ALGORITHMS', passwordAlgorithms as AttributeCodec<unknown>, fc.array(fc.nat(0xffff), { minLength: 1, maxLength: 16 })],
+  ['REQUESTED-TRANSPORT', requestedTransport, fc.constantFrom('tcp', 'udp')],
+  ['REQUESTED-ADDRESS-FAMILY', requestedFamily, fc.constantFrom(4, 6)],
+  ['XOR-PEER-ADDRESS', xorPeerAddress, endpoint],
+  ['XOR-RELAYED-ADDRESS', xorRelayedAddress, endpoint],
+  ['CHANNEL-NUMBER', channelNumber, fc.integer({ min: 0x4000, max: 0x4fff })],
+  ['PASSWORD-ALGORITHM', passwordAlgorithm, fc.nat(0xffff)],
+  ['PASSWORD-ALGORITHMS', passwordAlgorithms, fc.array(fc.nat(0xffff), { minLength: 1, maxLength: 16 })],
 ]
 
 describe.each(cases)('%s', (_name, codec, values) => {
@@ -38,9 +38,9 @@ describe.each(cases)('%s', (_name, codec, values) => {
       for (let length = 0; length < bytes.length; length++) {
         // a shorter list is a list
         if (codec === (passwordAlgorithms as unknown) && length > 0 && length % 4 === 0) continue
-        expect(() => codec.decode(bytes.subarray(0, length), transaction)).toThrow(malformed as Error)
+        expect(() => codec.decode(bytes.subarray(0, length), transaction)).toThrow(malformed)
       }
-      expect(() => codec.decode(Buffer.concat([bytes, Buffer.alloc(1)]), transaction)).toThrow(malformed as Error)
+      expect(() => codec.decode(Buffer.concat([bytes, Buffer.alloc(1)]), transaction)).toThrow(malformed)
     }), { numRuns: 20 })
   })
 })
@@ -58,14 +58,14 @@ describe('attributes of TURN', () => {
   })
 
   it.each([['0300'], ['05000000'], ['00000000']])('no transport is %s', hex => {
-    expect(() => requestedTransport.decode(Buffer.from(hex, 'hex'), transaction)).toThrow(malformed as Error)
+    expect(() => requestedTransport.decode(Buffer.from(hex, 'hex'), transaction)).toThrow(malformed)
   })
 
   it.each(['3fff0000', '50000000'])('no channel is %s', hex => {
-    expect(() => channelNumber.decode(Buffer.from(hex, 'hex'), transaction)).toThrow(malformed as Error)
+    expect(() => channelNumber.decode(Buffer.from(hex, 'hex'), transaction)).toThrow(malformed)
   })
 
   it('take no password algorithm that has parameters', () => {
-    expect(() => passwordAlgorithms.decode(Buffer.from('0002000400000000', 'hex'), transaction)).toThrow(malformed as Error)
+    expect(() => passwordAlgorithms.decode(Buffer.from('0002000400000000', 'hex'), transaction)).toThrow(malformed)
   })
 })
