@@ -20,7 +20,7 @@ export interface BusyNode {
   kill(): Promise<void>
 }
 
-export type NodeExtras = Partial<Pick<RecoveryNodeSettings, 'listenPort' | 'suspendMs' | 'bytesPerS'>>
+export type NodeExtras = Partial<Pick<RecoveryNodeSettings, 'turn' | 'listenPort' | 'suspendMs' | 'bytesPerS'>>
 
 /** A lab with a Mosquitto and STUN servers for busy nodes. Whoever started it closes it. */
 export interface BusyStage {
