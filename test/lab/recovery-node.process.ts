@@ -15,6 +15,7 @@ export interface RecoveryNodeSettings {
   readonly seed: string
   readonly mqtt: readonly string[]
   readonly stun: readonly string[]
+  readonly turn?: readonly string[]
   readonly listenPort?: number
   readonly suspendMs?: number
   /** How fast its ends of pipes write; undefined: as fast as the pipe takes it. */
@@ -71,9 +72,9 @@ function of(session: string) {
 const methods = {
   start: async (given: RecoveryNodeSettings): Promise<string> => {
     settings = given
-    const { seed, mqtt, stun, listenPort, suspendMs } = given
+    const { seed, mqtt, stun, turn = [], listenPort, suspendMs } = given
     node = await createNode({
-      identity: { seed: Buffer.from(seed, 'hex') }, mqtt, stun, ntp: [], turn: [], portMapping: false, allow: 'any',
+      identity: { seed: Buffer.from(seed, 'hex') }, mqtt, stun, ntp: [], turn, portMapping: false, allow: 'any',
       ...(isTold && { inspect: tell }), ...(listenPort !== undefined && { listenPort }), ...(suspendMs !== undefined && { suspendMs }),
     })
     node.pipes$.subscribe(pipe => void take(pipe))

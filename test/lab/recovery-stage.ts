@@ -20,7 +20,7 @@ export interface BusyNode {
   kill(): Promise<void>
 }
 
-export type NodeExtras = Partial<Pick<RecoveryNodeSettings, 'listenPort' | 'suspendMs' | 'bytesPerS'>>
+export type NodeExtras = Partial<Pick<RecoveryNodeSettings, 'turn' | 'listenPort' | 'suspendMs' | 'bytesPerS'>>
 
 /** A lab with a Mosquitto and STUN servers for busy nodes. Whoever started it closes it. */
 export interface BusyStage {
@@ -122,6 +122,22 @@ export const untilFailed = (session: string, end: BusyNode) =>
     const error = (await end.look(session))?.error
     return error && { error, atMs: now() }
   })
+
+/** What a process may hold besides: links of a broker or a STUN server that are just being made anew, and what was compiled meanwhile. */
+const more = { TCPSocketWrap: 3, Timeout: 8, heapBytes: 12e6 }
+
+/** Resolves when a process holds about what it held before; what was ended lingers for some seconds. */
+export async function untilBackTo(before: Holding, node: BusyNode): Promise<void> {
+  let after = before
+  const isBack = (kind: 'TCPSocketWrap' | 'Timeout') => (after.resources[kind] ?? 0) <= (before.resources[kind] ?? 0) + more[kind]
+  await poll(`${node.host.name} holds what it held`, async () => {
+    after = await node.held()
+    return (isBack('TCPSocketWrap') && isBack('Timeout')) || undefined
+  }).catch(() => {})
+  process.stderr.write(`${node.host.name} held ${JSON.stringify(before)}, holds ${JSON.stringify(after)}\n`)
+  expect(isBack('TCPSocketWrap') && isBack('Timeout'), node.host.name).toBe(true)
+  expect(after.heapBytes - before.heapBytes).toBeLessThan(more.heapBytes)
+}
 
 /** The last long silence ended, or the moment was, at least `forMs` ago. */
 function isFlowing({ state, silences }: Look, sinceMs: number, forMs: number): boolean {

@@ -7,7 +7,8 @@ import { describeIf } from '../support/requirements.js'
 import { flush, linkDown, readdress, silence, type Cut } from './cuts.js'
 import { now } from './load.js'
 import { siteBehind } from './punch-stage.js'
-import { expectWhole, longestAfter, openPipe, startBusyStage, untilFailed, untilFlowing, untilOver, untilState, type BusyNode, type BusyPipe, type BusyStage } from './recovery-stage.js'
+import { expectWhole, longestAfter, openPipe, startBusyStage, untilBackTo, untilFailed, untilFlowing, untilOver, untilState, type BusyNode, type BusyPipe, type BusyStage } from './recovery-stage.js'
+import type { Holding } from './recovery-node.process.js'
 
 /** THROUGHLINE_TEST_LONG=1: a hundred cuts over all kinds; else one of each. */
 const isLong = process.env['THROUGHLINE_TEST_LONG'] === '1'
@@ -61,11 +62,13 @@ describeIf('a pipe whose path is cut', labMissing() ?? mosquittoMissing, () => {
   let stage: BusyStage
   const nodes = new Map<string, BusyNode>()
   const gaps: { readonly what: string; readonly gapMs: number }[] = []
+  const before = new Map<string, Holding>()
 
   beforeAll(async () => {
     stage = await startBusyStage(spec)
     const names = Object.keys(spec.sites)
     await Promise.all(names.map(async name => nodes.set(name, await stage.startNode(hostOf(name), { bytesPerS }))))
+    for (const [name, node] of nodes) before.set(name, await node.held())
   }, 60_000)
   afterAll(async () => {
     await stage?.close()
@@ -84,7 +87,7 @@ describeIf('a pipe whose path is cut', labMissing() ?? mosquittoMissing, () => {
     const cutMs = now()
     await Promise.all(cuts.map(({ apply }) => apply()))
     await pause(outageMs)
-    await Promise.all(cuts.map(({ heal }) => heal?.()))
+    await Promise.all(cuts.map(async ({ heal }) => heal?.()))
     const backMs = now()
     const looks = await untilFlowing(pipe, backMs, 1_000)
     const each = looks.map(({ silences }) => longestAfter(silences, outageMs === 0 ? cutMs : backMs))
@@ -103,6 +106,10 @@ describeIf('a pipe whose path is cut', labMissing() ?? mosquittoMissing, () => {
       await expectWhole(pipe)
     }, testLimitMs)
   }
+
+  it('leaves nothing behind', async () => {
+    for (const [name, node] of nodes) await untilBackTo(before.get(name)!, node)
+  }, testLimitMs)
 })
 
 describeIf('a pipe whose path does not come back', labMissing() ?? mosquittoMissing, () => {
