@@ -395,10 +395,10 @@ export const defaults = {
     maxSpares: 2,
     /** Servers end a connection on which nothing is bound: coturn after 60 s. */
     spareMs: 45 * second,
-    /** The longest UDP datagram as DATA, with its address: what the length of a STUN message can say. */
+    /** What the length of a STUN message can say: datagrams come in messages. */
     maxMessageBytes: 64 * kib + 16,
-    /** The payload of a UDP datagram over IPv4, and what ChannelData can carry. */
-    maxDatagramBytes: 65_507,
+    /** With addresses and headers still a message; networks carry 1,200 without cutting them up. */
+    maxDatagramBytes: 65_000,
     /** Over TCP: datagrams are dropped while so much has not left, as a full queue on a link would. */
     maxUnsentBytes: 256 * kib,
   },

@@ -9,7 +9,7 @@ import type { TurnLink } from './link.js'
 import type { Permissions } from './permissions.js'
 import type { TurnRequests } from './requests.js'
 import { relayError } from './turn-errors.js'
-import type { TurnRealm } from './types.js'
+import type { TurnLimits, TurnRealm } from './types.js'
 
 /** What an allocation is made of. */
 export interface AllocationParts {
@@ -35,7 +35,7 @@ export class Allocation {
   onIndication: (message: StunMessage) => boolean = () => false
   onChannelData: (bytes: Buffer) => void = () => {}
   /** Refreshes what has to be, besides allocation and permissions. */
-  onUpkeep: () => void = () => {}
+  onUpkeep: (limits: TurnLimits) => void = () => {}
   readonly #over = new AbortController()
   #refreshTimer: NodeJS.Timeout | undefined
   readonly #permissionTimer: NodeJS.Timeout
@@ -109,10 +109,10 @@ export class Allocation {
 
   #keepUp(): void {
     void this.permissions.refresh(this.#upkeepLimits())
-    this.onUpkeep()
+    this.onUpkeep(this.#upkeepLimits())
   }
 
-  #upkeepLimits() {
+  #upkeepLimits(): TurnLimits {
     return { timeoutMs: defaults.turn.upkeepTimeoutMs, signal: this.over }
   }
 }

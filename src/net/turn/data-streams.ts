@@ -12,7 +12,7 @@ import { askOnSocket } from './ask-on-socket.js'
 import { countdown } from './countdown.js'
 import { answerOf } from './rounds.js'
 import { connectServer, type ServerWay } from './server-way.js'
-import { SpareSockets, type Unbound } from './spare-sockets.js'
+import { SpareSockets } from './spare-sockets.js'
 import type { TurnLimits } from './types.js'
 
 /** Where the data connections of an allocation come from. */
@@ -35,7 +35,7 @@ export class DataStreams {
   constructor(options: DataStreamsOptions) {
     this.#options = options
     this.#name = formatTurnUrl(options.way.server)
-    this.#spares = new SpareSockets(limits => this.#openSpare(limits), options.over)
+    this.#spares = new SpareSockets(limits => this.#open(limits), options.over)
   }
 
   /** Opens a connection ahead, unless there are enough. */
@@ -67,10 +67,11 @@ export class DataStreams {
     return this.#bindOn(await this.#open(left()), id, left())
   }
 
-  async #bindOn({ socket, realm }: Unbound, id: number, limits: TurnLimits): Promise<Socket> {
+  /** Signed as on the control connection, whose nonce counts here too; where it does not, another comes back. */
+  async #bindOn(socket: Socket, id: number, limits: TurnLimits): Promise<Socket> {
     const left = countdown(limits)
     try {
-      for (let round = 1, known = realm; ; round++) {
+      for (let round = 1, known = this.#options.realm(); ; round++) {
         const next = answerOf(await this.#ask(socket, id, known, left()), { round, known, name: this.#name, isAboutPeer: true })
         if (next === 'done') return socket
         known = next
@@ -81,25 +82,9 @@ export class DataStreams {
     }
   }
 
-  async #open(limits: TurnLimits): Promise<Unbound> {
-    const { endpoint, way, realm } = this.#options
-    const { socket } = await connectServer([endpoint], way, limits)
-    return { socket, realm: realm() }
-  }
-
-  /** With a nonce of its own: an unsigned request for no connection is answered by one, and does nothing else. */
-  async #openSpare(limits: TurnLimits): Promise<Unbound> {
-    const left = countdown(limits)
-    const { socket, realm } = await this.#open(left())
-    if (realm === undefined) return { socket, realm }
-    try {
-      const verdict = await this.#ask(socket, 0, undefined, left())
-      if (verdict.outcome === 'challenge') return { socket, realm: verdict.realm }
-      throw new ThroughlineError('ERR_RELAY_BAD_REPLY', `${this.#name}: no challenge came`)
-    } catch (error) {
-      socket.on('error', () => {}).destroy()
-      throw error
-    }
+  async #open(limits: TurnLimits): Promise<Socket> {
+    const { endpoint, way } = this.#options
+    return (await connectServer([endpoint], way, limits)).socket
   }
 
   async #ask(socket: Socket, id: number, known: TurnRealm | undefined, limits: TurnLimits): Promise<TurnVerdict> {

@@ -81,7 +81,9 @@ export class Permissions {
     try {
       const { verdict } = await this.#requests.once(question(host), limits)
       if (verdict.outcome === 'success') this.#granted.add(host)
-      if (verdict.outcome !== 'refused' || verdict.error.code === 437) return verdict.outcome === 'success' ? 'granted' : 'void'
+      if (verdict.outcome === 'success') return 'granted'
+      // of all refusals these alone are about the peer, for certain
+      if (verdict.outcome !== 'refused' || ![403, 443].includes(verdict.error.code)) return 'void'
       this.#forget(host)
       return relayRefusal(this.#name, verdict.error, true)
     } catch {
