@@ -45,11 +45,12 @@ export class Budget {
   /**
    * A connect for a stranger to an address, which shall end within `strangerDialMs`: false when its attempt (any key of
    * it), over all strategies, or this minute there, has had its share of SYNs.
+   * `leftSyns` of the attempt's share are left to others.
    */
-  takeStrangerDial(attempt: string, host: string): boolean {
+  takeStrangerDial(attempt: string, host: string, leftSyns = 0): boolean {
     const spent = touch(this.#spent, attempt, () => ({ hosts: new Set<string>(), syns: 0 }))
     const isFar = !spent.hosts.has(host) && spent.hosts.size >= limits.strangerAddressesPerOffer
-    if (isFar || spent.syns + limits.synsPerDial > limits.strangerSynsPerOffer) return false
+    if (isFar || spent.syns + limits.synsPerDial > limits.strangerSynsPerOffer - leftSyns) return false
     const times = touch(this.#syns, host, (): number[] => [])
     if (!take(times, this.#clock.now(), synWindowMs, limits.strangerSynsPerAddressPerMinute, limits.synsPerDial)) return false
     spent.hosts.add(host)

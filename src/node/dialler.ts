@@ -75,15 +75,16 @@ export class Dialler {
   }
 
   /** Tells of each connect of an attempt whether it may be made, and counts it then: on behalf of a stranger it is to end within `budget.strangerDialMs`. */
-  synAllowance(peerId: string, role: Role, attemptId: string): (host: string) => boolean {
-    return host => !this.#isForStranger(peerId, role) || this.#options.budget.takeStrangerDial(`${peerId} ${attemptId}`, host)
+  synAllowance(peerId: string, role: Role, attemptId: string, leftSyns = 0): (host: string) => boolean {
+    return host => !this.#isForStranger(peerId, role) || this.#options.budget.takeStrangerDial(`${peerId} ${attemptId}`, host, leftSyns)
   }
 
   /** Its SYNs are counted one by one. */
   #fire(request: OutgoingRequest, volley: Volley): PunchChannel {
     const { peerId, role, attemptId, timeoutMs } = request
     const { securer, clock, budget, openAhead } = this.#options
-    const mayDial = this.synAllowance(peerId, role, attemptId)
+    // a punch that is refused sends again until its share is used up; one connect is left for a relay
+    const mayDial = this.synAllowance(peerId, role, attemptId, defaults.budget.synsPerDial)
     const limitMs = this.#isForStranger(peerId, role) ? defaults.budget.strangerDialMs : Number.POSITIVE_INFINITY
     const punch = {
       ...request, volley, timeoutMs: Math.min(timeoutMs, limitMs), maySend: () => mayDial(volley.remoteHost),
