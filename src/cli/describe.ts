@@ -1,11 +1,6 @@
 import type { CandidateRecord } from '../../machines/shared/candidate.types.js'
 import type { Pipe, PipePath } from '../node/types.js'
 
-/** Fields of the contract that a later version adds to a path. */
-interface LaterFields {
-  readonly relay?: string
-}
-
 const outcomes = ['elected', 'lost', 'failed', 'cancelled', 'skipped'] as const
 
 /** Milliseconds with one decimal. */
@@ -14,19 +9,12 @@ export const roundMs = (ms: number): number => Math.max(0, Math.round(ms * 10) /
 /** Milliseconds for people. */
 export const showMs = (ms: number): string => (ms < 1_000 ? `${roundMs(ms)} ms` : `${roundMs(ms / 1_000)} s`)
 
-/** The path of a pipe as JSON events show it. */
-export function pathFields(path: PipePath & LaterFields): Record<string, unknown> {
-  const { strategy, scope, family, local, remote, relay, method, rttMs, reason } = path
-  return { strategy, scope, family, local, remote, ...optional({ relay, method }), rttMs: roundMs(rttMs), ...optional({ reason }) }
-}
-
 /** A pipe and its path as `connected`, `pipe` and `path` show them. */
-export const pipeFields = (pipe: Pipe, path: PipePath = pipe.path): Record<string, unknown> => ({
-  session: pipe.session,
-  peer: pipe.peer.id,
-  protocol: pipe.protocol,
-  ...pathFields(path),
-})
+export function pipeFields(pipe: Pipe, path: PipePath = pipe.path): Record<string, unknown> {
+  const { strategy, scope, family, local, remote, relay, method, rttMs, reason } = path
+  const { session, peer, protocol } = pipe
+  return { session, peer: peer.id, protocol, strategy, scope, family, local, remote, ...optional({ relay, method }), rttMs: roundMs(rttMs), ...optional({ reason }) }
+}
 
 /** A candidate with its outcome; undefined while it has none. `startedAtMs` is that of the attempt. */
 export function candidateFields(record: CandidateRecord, startedAtMs: number): Record<string, unknown> | undefined {

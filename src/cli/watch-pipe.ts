@@ -1,7 +1,7 @@
 import type { Observable } from 'rxjs'
 import type { ErrorCode } from '../errors/index.js'
 import type { ConnectionState, Pipe } from '../node/types.js'
-import { pathFields, pathText, pipeFields, roundMs, shortId } from './describe.js'
+import { pathText, pipeFields, roundMs, shortId } from './describe.js'
 import type { Output } from './output.js'
 
 /** A pipe whose events are told. */
@@ -27,9 +27,15 @@ export function watchPipe(output: Output, pipe: Pipe, name: 'connected' | 'pipe'
   output.say(`${name === 'pipe' ? 'pipe from' : 'connected to'} ${shortId(pipe.peer.id)} (${pathText(pipe.path)})`)
   let first = true
   const subscriptions = [
-    listenTo(pipe.state$, tellState),
+    listenTo(pipe.state$, state => {
+      tellState(state)
+      if (state === 'recovering') output.say(`the path to ${shortId(pipe.peer.id)} is silent or gone; looking for another one`)
+    }),
     listenTo(pipe.path$, path => {
-      if (!first) output.event('path', { ...pipeFields(pipe, path), ...pathFields(path) })
+      if (!first) {
+        output.event('path', pipeFields(pipe, path))
+        output.say(`the pipe with ${shortId(pipe.peer.id)} goes another way (${pathText(path)})`)
+      }
       first = false
     }),
   ]
