@@ -18,9 +18,9 @@ function start(input: Partial<ConnectionInput>) {
   const endedSearches: unknown[] = []
   const machine = connectionMachine.provide({
     actors: fakes.provide({ promises: ['attempt', 'search', 'pipeSession', 'acceptOpen'], callbacks: ['quicken', 'askForPath'] }),
-    actions: { askForPath: (_: unknown, params: unknown) => void asked.push(params), endChannels: () => {} } as never,
+    actions: { askForPath: (_: unknown, params: unknown) => void asked.push(params), endChannels: () => {} },
   })
-  const running = run(machine, { role: 'initiator', sessionKey: 'k', peerId, protocol: '', attempt: attemptInput(), ...input } as ConnectionInput)
+  const running = run(machine, { role: 'initiator', sessionKey: 'k', peerId, protocol: '', attempt: attemptInput(), ...input })
   running.actor.on('search.ended', (ended: unknown) => void endedSearches.push(ended))
   const send = (event: AnyEventObject) => running.actor.send(event)
   const finish = async (src: string, output: object) => {
