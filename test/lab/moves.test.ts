@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { labMissing, type Host } from '../support/lab/index.js'
-import { coturnMissing, startCoturn } from '../support/lab/services.js'
+import { coturnMissing } from '../support/lab/services.js'
 import { mosquittoMissing } from '../support/mosquitto.js'
 import { describeIf } from '../support/requirements.js'
 import { now, type Silence } from './load.js'
-import { distances, siteBehind } from './punch-stage.js'
+import { distances, relaySite, siteBehind, startRelay } from './punch-stage.js'
 import { expectWhole, openPipe, startBusyStage, untilBackTo, untilFlowing, type BusyNode, type BusyPipe, type BusyStage } from './recovery-stage.js'
 
 /** THROUGHLINE_TEST_LONG=1: a thousand moves, half of them under more load. */
@@ -27,14 +27,14 @@ const courses: readonly Course[] = [
   { ways: ['reverse', 'direct'], megabytesPerS: 8, slowerMs: distances.P },
   { ways: ['relay', 'direct'], megabytesPerS: 1, slowerMs: 2 * distances.P },
 ]
-const user = 'mover:secret'
 
 describeIf('a pipe that is moved again and again', labMissing() ?? mosquittoMissing ?? coturnMissing, () => {
   let stage: BusyStage
+  let relay: string
   beforeAll(async () => {
     const pairs = courses.flatMap((_, index) => [`left${index}`, `right${index}`])
-    stage = await startBusyStage({ sites: { turn: siteBehind('none'), ...Object.fromEntries(pairs.map(name => [name, siteBehind('none')])) } })
-    await startCoturn(stage.lab.sites['turn']!, { user })
+    stage = await startBusyStage({ sites: { turn: relaySite, ...Object.fromEntries(pairs.map(name => [name, siteBehind('none')])) } })
+    relay = await startRelay(stage.lab.sites['turn']!)
   }, 60_000)
   afterAll(() => stage?.close())
 
@@ -43,7 +43,7 @@ describeIf('a pipe that is moved again and again', labMissing() ?? mosquittoMiss
   for (const [index, { ways, megabytesPerS, slowerMs }] of courses.entries()) {
     const what = `${ways.join(' and ')}, ${megabytesPerS} MB/s each way`
     it(`loses and doubles nothing in ${moves} moves between ${what}`, async () => {
-      const extras = { bytesPerS: megabytesPerS * 1e6, turn: ways.includes('relay') ? [`turn:${user}@${hostOf('turn').ipv4}:3478?transport=tcp`] : [] }
+      const extras = { bytesPerS: megabytesPerS * 1e6, turn: ways.includes('relay') ? [relay] : [] }
       const [initiator, responder] = (await Promise.all(['left', 'right'].map(name => stage.startNode(hostOf(`${name}${index}`), extras)))) as [BusyNode, BusyNode]
       const pipe = await openPipe(initiator, responder, ['direct'])
       await untilFlowing(pipe, now(), 1_000)

@@ -93,8 +93,9 @@ export class Outbound {
    */
   resume(link: Link, peerReceived: number, old: Link | undefined): void {
     this.#cancelRepeat?.()
+    // the old channel has all that was sent, and nothing before it is still on its way by an older one
+    const isLeftToOld = old !== undefined && this.#again === undefined && this.#buffer.acknowledged >= this.#oldEnd && link.sent === 0
     this.#again = undefined
-    const isLeftToOld = old !== undefined && this.#buffer.acknowledged >= this.#oldEnd && link.sent === 0
     if (isLeftToOld) this.#leaveTo(link)
     else this.#repeat(link, Math.max(peerReceived, link.sent))
     link.sent = this.#buffer.framed
