@@ -83,14 +83,14 @@ describe('a relay of our own', () => {
   it('is told to be none when no server answers in time', () => {
     const { clock, told } = start()
     clock.increment(allocateMs)
-    expect(told('relay.gathered')).toEqual([{ type: 'relay.gathered', records: [] }])
+    expect(told('relay.gathered')).toEqual([{ type: 'relay.gathered', records: [], failure: { code: 'ERR_RELAY_TIMEOUT', message: 'no TURN server answered in time' } }])
   })
 
   it('that is lost is told', () => {
     const { allocated, fakes, told } = start()
     allocated()
     fakes.last('relays').tell({ type: 'relay.lost', allocationId: 'allocation-1', failure })
-    expect(told('relay.gathered').at(-1)).toEqual({ type: 'relay.gathered', records: [] })
+    expect(told('relay.gathered').at(-1)).toEqual({ type: 'relay.gathered', records: [], failure })
   })
 
   it('is held until the strategy ends', () => {
