@@ -267,7 +267,7 @@ export class NodeCore {
       stateWhere: this.#stateWhere,
       addressFor: withEndpoints => this.addressBytes(withEndpoints),
       onOffer: (peerId, message, received, leave) => this.registry.offer(peerId, message, received, leave),
-      isForgotten: (peerId, message) => this.registry.isForgotten(peerId, message),
+      hasPipe: (peerId, session) => this.registry.hasPipe(peerId, session),
       onCancel: (peerId, session) => this.registry.cancel(peerId, session),
     })
     this.pool.messages$.subscribe(({ brokerId, payload }) => this.#mailroom.receive(payload, brokerId))

@@ -29,8 +29,8 @@ export interface OfferDeskOptions {
   readonly addressFor: (withEndpoints: boolean) => Uint8Array
   /** `leave` gives the place in the attempts' budget back when the attempt is over. */
   readonly onOffer: (peerId: string, offer: OfferMessage, received: ReceivedOffer, leave: () => void) => void
-  /** Whether an offer is for a pipe that nobody has here. */
-  readonly isForgotten: (peerId: string, offer: OfferMessage) => boolean
+  /** Whether a pipe is here that a peer's offer goes on with. */
+  readonly hasPipe: (peerId: string, session: string) => boolean
   readonly onCancel: (peerId: string, session: string) => void
 }
 
@@ -132,7 +132,9 @@ export class OfferDesk {
     }
     const isDenied = access.denies(senderId)
     if (isDenied && !letter.tagged) return
-    if (!access.isKnown(senderId) && !budget.takeStrangerOffer()) return
+    const goesOn = message.established === true && this.#options.hasPipe(senderId, message.session)
+    // whose pipe was accepted is not counted again for a path to it
+    if (!goesOn && !access.isKnown(senderId) && !budget.takeStrangerOffer()) return
     const offer: OpenOffer = { peerId: senderId, message, brokerIds: [brokerId], receivedAtMs: clock.wallNow() }
     this.#remember(messageId, offer)
     peers.learnDoorKey(senderId, message.doorKey)
@@ -142,7 +144,7 @@ export class OfferDesk {
       this.refuse(messageId, failure)
     }
     if (isDenied) return refuse({ code: 'ERR_REFUSED', message: 'not on the allow list' })
-    if (this.#options.isForgotten(senderId, message)) return refuse({ code: 'ERR_SESSION_UNKNOWN', message: 'this node does not know the pipe' })
+    if (message.established === true && !goesOn) return refuse({ code: 'ERR_SESSION_UNKNOWN', message: 'this node does not know the pipe' })
     const leave = budget.enterAttempt(access.isKnown(senderId) ? 'known' : 'stranger')
     if (leave === undefined) return refuse({ code: 'ERR_BUSY', message: 'too many attempts at once' })
     // our answer, if it leaves in this turn, is waited for; sealing takes a millisecond

@@ -137,9 +137,9 @@ export class SessionRegistry {
     entry.actor.subscribe({ next: snapshot => snapshot.matches('connected') && leave(), error: leave, complete: leave })
   }
 
-  /** Whether an offer goes on with a pipe that is not here any more. */
-  isForgotten(peerId: string, { session, established }: OfferMessage): boolean {
-    return established === true && this.ofPeer(peerId, session).entry === undefined
+  /** Whether a peer's pipe is here. */
+  hasPipe(peerId: string, sessionId: string): boolean {
+    return this.ofPeer(peerId, sessionId).entry?.pipe !== undefined
   }
 
   /** The responder of a pipe has no channel left. */

@@ -53,9 +53,10 @@ beforeAll(async () => {
   const gone = await open(seeds.nobody)
   const goneAddress = gone.address
 
-  const through = async (peer: string, options: object = {}, from: Node = dialler) => {
+  const through = async (peer: string, options: object = {}, from: Node = dialler, move?: 'reverse') => {
     try {
       const pipe = await from.connect(peer, options)
+      if (move !== undefined) await pipe.repath({ strategies: [move] })
       pipe.end('hello')
       let echoed = ''
       for await (const chunk of pipe) echoed += String(chunk)
@@ -70,6 +71,7 @@ beforeAll(async () => {
     punch,
     direct: await through(listener.address, { strategies: ['direct'] }),
     reverse: await through(listener.address, { strategies: ['reverse'] }),
+    moved: await through(listener.address, { strategies: ['direct'] }, dialler, 'reverse'),
     sequence: await through(listener.address, { mode: 'sequence' }),
     'by id': await through(listener.id),
     refused: await through(refuser.address),
@@ -96,7 +98,7 @@ const actorsOf = (id: string): readonly (readonly RecordedEvent[])[] => {
 describe('a report of real attempts', () => {
   it('holds one of each outcome', () => {
     expect(outcomes).toEqual({
-      punch: 'punch hello', direct: 'direct hello', reverse: 'reverse hello', sequence: 'direct hello', 'by id': 'direct hello', refused: 'ERR_REFUSED', offline: 'ERR_PEER_OFFLINE',
+      punch: 'punch hello', direct: 'direct hello', reverse: 'reverse hello', moved: 'reverse hello', sequence: 'direct hello', 'by id': 'direct hello', refused: 'ERR_REFUSED', offline: 'ERR_PEER_OFFLINE',
     })
     expect(actorsOf('connection').map(events => events.at(-1)!.state)).toEqual(expect.arrayContaining(['closed', 'failed']))
   })

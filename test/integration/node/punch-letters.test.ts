@@ -74,7 +74,7 @@ async function meet(apartMs = 0) {
   const offers$ = new ReplaySubject<ReceivedOffer>()
   const desk = new OfferDesk({
     ...bob, access: new Access({ allow: 'any' }), budget: new Budget(bob.clock), ownInterfaces: () => [], stateWhere: (_strategies, gathered) => gathered, addressFor: () => new Uint8Array(),
-    onOffer: (_peerId, _message, offer) => offers$.next(offer), onCancel: () => {}, isForgotten: () => false,
+    onOffer: (_peerId, _message, offer) => offers$.next(offer), onCancel: () => {}, hasPipe: () => false,
   })
   bob.mailroom.letters$.subscribe(delivery => desk.take(delivery))
   bob.pool.lease(broker.url)

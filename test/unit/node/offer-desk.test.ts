@@ -46,7 +46,7 @@ beforeEach(() => {
   } as unknown as BrokerPool
   desk = new OfferDesk({
     pool, mailroom, clock, peers: new PeerBook(bob, randomBytes(32)), access: new Access({ allow: 'any' }), budget: new Budget(clock),
-    ownInterfaces: () => [], stateWhere: (_strategies, gathered) => gathered, addressFor: () => new Uint8Array(), onOffer: (_peerId, _message, received) => offers.push(received), onCancel: () => {}, isForgotten: () => false,
+    ownInterfaces: () => [], stateWhere: (_strategies, gathered) => gathered, addressFor: () => new Uint8Array(), onOffer: (_peerId, _message, received) => offers.push(received), onCancel: () => {}, hasPipe: () => false,
   })
   mailroom.letters$.subscribe(delivery => desk.take(delivery))
 })
