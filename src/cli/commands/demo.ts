@@ -28,7 +28,10 @@ export const demo: Command = async ({ settings, output, stdout, signal }) => {
   }
 }
 
-async function perform(programme: Programme, stage: Stage, { strategies = strategyOrder, timeoutMs = attemptTimeoutMs, report }: Settings, signal: AbortSignal): Promise<number> {
+/** A relay is a server of somebody's: none is started here. */
+const shownStrategies: readonly Strategy[] = strategyOrder.filter(strategy => strategy !== 'relay')
+
+async function perform(programme: Programme, stage: Stage, { strategies = shownStrategies, timeoutMs = attemptTimeoutMs, report }: Settings, signal: AbortSignal): Promise<number> {
   const exits: number[] = []
   const show = async (open: OpenPlace, chosen: readonly Strategy[], reportFile?: string) => {
     if (chosen.length === 0) return
@@ -45,13 +48,14 @@ async function perform(programme: Programme, stage: Stage, { strategies = strate
     }
     await stage.clear()
   }
-  await show(openLoopback, strategies.filter(strategy => strategy !== 'punch'), report)
+  await show(openLoopback, strategies.filter(strategy => strategy !== 'punch' && strategy !== 'relay'), report)
   try {
     await show(openHomes, strategies.filter(strategy => strategy === 'punch'), report && `${report}.punch`)
   } catch (error) {
     if (!(error instanceof NoHomes)) throw error
     programme.skip('punch', error.message)
   }
+  if (strategies.includes('relay')) programme.skip('relay', 'this demo starts no TURN server')
   programme.conclude(exits.filter(exit => exit === 0).length, exits.length)
   return exits.find(exit => exit !== 0) ?? 0
 }
